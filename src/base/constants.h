@@ -1,0 +1,62 @@
+// The geometry of the heap. Every number has a unit and the reason that chose it.
+#ifndef CMA_BASE_CONSTANTS_H_
+#define CMA_BASE_CONSTANTS_H_
+
+#include "base/units.h"
+
+namespace cma {
+
+// Alignment of every block, bytes: max_align_t on x86-64 and AArch64.
+inline constexpr size_t kMinAlignment = 16;
+
+// Bytes that a superblock covers, and its alignment: a multiple of the 2 MiB huge
+// page, and few enough mappings for heaps of many GiB.
+inline constexpr size_t kSuperblockBytes = 4 * kMiB;
+inline constexpr unsigned kSuperblockShift = 22;
+
+// A slab is one unit: the block's offset in it is then the low 16 bits of its address,
+// which is what makes the interior-pointer check four instructions.
+inline constexpr size_t kUnitBytes = 64 * kKiB;
+inline constexpr unsigned kUnitShift = 16;
+inline constexpr size_t kUnitsPerSuperblock = kSuperblockBytes / kUnitBytes;
+
+// Runs are cut in granules of this many bytes: 1/16 of the smallest run, so that classes
+// above 1 KiB can be 1/16 apart.
+inline constexpr size_t kGranuleBytes = 64;
+inline constexpr unsigned kGranuleShift = 6;
+inline constexpr uint32_t kGranulesPerSuperblock = kSuperblockBytes / kGranuleBytes;
+
+// No run is shorter than a slot, so at most one run starts, and one ends, in each slot:
+// that is why one tag per slot can describe them all.
+inline constexpr size_t kSlotBytes = 1 * kKiB;
+inline constexpr uint32_t kGranulesPerSlot = kSlotBytes / kGranuleBytes;
+inline constexpr uint32_t kSlotsPerSuperblock = kSuperblockBytes / kSlotBytes;
+
+// Small blocks come from slabs, medium ones from runs through the thread cache, large
+// ones from runs directly, huge ones are mapped alone. Bytes, inclusive.
+inline constexpr size_t kSmallMax = 1 * kKiB;
+inline constexpr size_t kMediumMax = 32 * kKiB;
+inline constexpr size_t kLargeMax = 1 * kMiB;
+
+// Large runs are rounded to this, bytes: 33,000 B cost 33,280, not nine pages.
+inline constexpr size_t kLargeStep = 512;
+
+// Smallest OS page that is handled, bytes; the page maps have one bit for each.
+inline constexpr size_t kMinPageBytes = 4 * kKiB;
+inline constexpr size_t kMaxPageBytes = 64 * kKiB;
+inline constexpr size_t kMinPagesPerSuperblock = kSuperblockBytes / kMinPageBytes;
+
+// User-space addresses are below this (47 bits on x86-64, 48 on AArch64).
+#if defined(__aarch64__)
+inline constexpr unsigned kAddressBits = 48;
+#else
+inline constexpr unsigned kAddressBits = 47;
+#endif
+
+// Cache lines come in pairs (adjacent-line prefetch): state of different owners is kept
+// this many bytes apart.
+inline constexpr size_t kIsolation = 128;
+
+}  // namespace cma
+
+#endif  // CMA_BASE_CONSTANTS_H_

@@ -1,0 +1,39 @@
+// Byte units and rounding. No state, no dependencies.
+#ifndef CMA_BASE_UNITS_H_
+#define CMA_BASE_UNITS_H_
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace cma {
+
+inline constexpr size_t kKiB = size_t{1} << 10;
+inline constexpr size_t kMiB = size_t{1} << 20;
+inline constexpr size_t kGiB = size_t{1} << 30;
+
+constexpr bool IsPowerOfTwo(size_t n) { return std::has_single_bit(n); }
+
+// REQUIRES: alignment is a power of two; the result does not overflow.
+constexpr size_t RoundUp(size_t n, size_t alignment) {
+  return (n + alignment - 1) & ~(alignment - 1);
+}
+constexpr size_t RoundDown(size_t n, size_t alignment) { return n & ~(alignment - 1); }
+
+inline uintptr_t AddressOf(const void* p) { return reinterpret_cast<uintptr_t>(p); }
+
+// Milliseconds of the monotonic clock.
+using Milliseconds = uint64_t;
+
+// Whether what was put away at `since` has waited for `age` ms. `now` may have been read before.
+constexpr bool HasAged(Milliseconds since, Milliseconds now, Milliseconds age) {
+  return age == 0 || (now >= since && now - since >= age);
+}
+
+// Number of an arena, dense from 0. Its own type, so that no size passes for it.
+enum class ArenaId : uint16_t {};
+inline constexpr size_t kMaxArenas = 512;
+
+}  // namespace cma
+
+#endif  // CMA_BASE_UNITS_H_

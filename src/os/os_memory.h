@@ -1,0 +1,50 @@
+// What cma asks of the operating system about memory and time. Failures are values; no
+// function touches errno or allocates. Thread-safe.
+//
+// The functions are reached through a table, so that a test can put an operating system
+// under a layer that refuses the N-th call or whose clock stands still.
+#ifndef CMA_OS_OS_MEMORY_H_
+#define CMA_OS_OS_MEMORY_H_
+
+#include <cstddef>
+
+#include "base/units.h"
+
+namespace cma {
+
+struct OsOps {
+  // Zero-filled memory; nullptr if refused. REQUIRES: bytes > 0, whole pages.
+  std::byte* (*map)(size_t bytes);
+  // Address space that reads as zero and cannot be written until Allow; nullptr if refused.
+  std::byte* (*reserve)(size_t bytes);
+  // Makes reserved memory writable; false if refused. REQUIRES: whole pages.
+  bool (*allow)(std::byte* start, size_t bytes);
+  // Gives address space back; false if the OS refuses (it can, when it has to split a mapping).
+  bool (*unmap)(std::byte* start, size_t bytes);
+  // Gives the memory back and keeps the addresses: they read as zero again.
+  // `lazily` (MADV_FREE) leaves it to the OS when; then the contents are undefined. False if refused.
+  bool (*decommit)(std::byte* start, size_t bytes, bool lazily);
+  // Asks for transparent huge pages. A refusal does no harm.
+  void (*advise_huge)(std::byte* start, size_t bytes);
+  // Changes the length of a mapping without moving it; false if refused.
+  bool (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
+  // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;
+  // the old range is unmapped. False if refused, and then both ranges are as before.
+  bool (*move)(std::byte* start, size_t old_bytes, std::byte* target, size_t new_bytes);
+  // Monotonic clock, to a few ms.
+  Milliseconds (*now)();
+};
+
+// The operating system this process runs on.
+extern const OsOps kLinuxOs;
+
+// Bytes in an OS page: 4, 16 or 64 KiB. Constant after the first call.
+size_t OsPageBytes();
+
+// Memory from `os` whose address is a multiple of `alignment`; nullptr if refused.
+// REQUIRES: bytes a multiple of the page size; alignment a power of two.
+[[nodiscard]] std::byte* MapAligned(const OsOps& os, size_t bytes, size_t alignment);
+
+}  // namespace cma
+
+#endif  // CMA_OS_OS_MEMORY_H_

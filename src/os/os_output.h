@@ -1,0 +1,21 @@
+// Writing bytes to a descriptor and ending the process. No allocation; errno is kept.
+#ifndef CMA_OS_OS_OUTPUT_H_
+#define CMA_OS_OS_OUTPUT_H_
+
+#include <cstddef>
+
+namespace cma {
+
+// Writes all of `text`, as far as the descriptor takes it.
+void OsWrite(int fd, const char* text, size_t length);
+
+// abort(3).
+[[noreturn]] void OsAbort();
+
+// Value of an environment variable; nullptr if unset, if the environment is not there yet, or if the
+// program runs with more rights than its user (set-user-ID).
+const char* OsEnvironment(const char* name);
+
+}  // namespace cma
+
+#endif  // CMA_OS_OS_OUTPUT_H_

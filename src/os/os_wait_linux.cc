@@ -1,0 +1,59 @@
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "os/os_wait.h"
+#include "os/syscall.h"
+
+namespace cma {
+namespace {
+
+long Futex(std::atomic<uint32_t>& word, int operation, uint32_t value, const timespec* timeout) {
+  return RawSyscall(SYS_futex, reinterpret_cast<long>(&word), operation | FUTEX_PRIVATE_FLAG,
+                    static_cast<long>(value), reinterpret_cast<long>(timeout));
+}
+
+// Bytes of the helper thread's stack: its deepest call chain needs under 4 KiB.
+constexpr size_t kStackBytes = 64 * kKiB;
+
+}  // namespace
+
+void OsWait(std::atomic<uint32_t>& word, uint32_t expected) {
+  Futex(word, FUTEX_WAIT, expected, nullptr);
+}
+
+void OsWaitFor(std::atomic<uint32_t>& word, uint32_t expected, Milliseconds timeout) {
+  const timespec ts = {static_cast<time_t>(timeout / 1000),
+                       static_cast<long>(timeout % 1000) * 1000000};
+  Futex(word, FUTEX_WAIT, expected, &ts);
+}
+
+void OsWake(std::atomic<uint32_t>& word, int count) {
+  Futex(word, FUTEX_WAKE, static_cast<uint32_t>(count), nullptr);
+}
+
+bool OsStartThread(void* (*body)(void*), void* argument) {
+  const int saved = errno;
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t attributes;
+  bool started = false;
+  if (pthread_attr_init(&attributes) == 0) {
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, kStackBytes);
+    pthread_t thread;
+    started = pthread_create(&thread, &attributes, body, argument) == 0;
+    pthread_attr_destroy(&attributes);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = saved;
+  return started;
+}
+
+}  // namespace cma

@@ -1,0 +1,30 @@
+// One function per fault: each writes one line on stderr (what, where, size class, what to do
+// next) without allocating, and aborts. Thread-safe.
+#ifndef CMA_REPORT_FAULT_H_
+#define CMA_REPORT_FAULT_H_
+
+#include <cstddef>
+
+namespace cma {
+
+// `block_bytes` is the size class; 0 if it is not known.
+[[noreturn]] void ReportDoubleFree(const void* block, size_t block_bytes);
+
+// In these, `operation` is what was called with the pointer ("free", "realloc").
+// The block is free already.
+[[noreturn]] void ReportFreedBlock(const char* operation, const void* block, size_t block_bytes);
+// `pointer` lies in a block of `block_bytes`, but not at its start.
+[[noreturn]] void ReportInteriorPointer(const char* operation, const void* pointer,
+                                        size_t block_bytes);
+// cma never gave `pointer` out.
+[[noreturn]] void ReportForeignPointer(const char* operation, const void* pointer);
+
+// operator new could not get `bytes` and there is no C++ runtime to throw with.
+[[noreturn]] void ReportNoMemory(size_t bytes);
+
+// A table of cma's own contradicts itself: memory was overwritten, or cma has a bug.
+[[noreturn]] void ReportCorruption(const char* what, const void* where);
+
+}  // namespace cma
+
+#endif  // CMA_REPORT_FAULT_H_

@@ -1,0 +1,31 @@
+// Text in a fixed buffer, for messages from inside the allocator: no allocation, no locale.
+#ifndef CMA_REPORT_TEXT_H_
+#define CMA_REPORT_TEXT_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cma {
+
+class Text {
+ public:
+  Text& Add(const char* text);
+  Text& AddNumber(uint64_t value);          // decimal
+  Text& AddHex(uint64_t value);             // 0x...
+  Text& AddPadded(uint64_t value, int width);  // decimal, right-aligned
+  // Writes what was added to the descriptor and forgets it.
+  void WriteTo(int fd);
+
+  const char* data() const { return buffer_; }
+  size_t size() const { return size_; }
+
+ private:
+  void AddChar(char c);
+
+  char buffer_[1024];  // what does not fit is cut off
+  size_t size_ = 0;
+};
+
+}  // namespace cma
+
+#endif  // CMA_REPORT_TEXT_H_

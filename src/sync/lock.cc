@@ -1,0 +1,91 @@
+#include "sync/lock.h"
+
+#include "os/os_wait.h"
+#include "report/fault.h"
+
+namespace cma {
+namespace {
+
+// Identity of the thread inside fork(), 0 if there is none. Written by that thread only.
+constinit std::atomic<uintptr_t> g_forking_thread{0};
+
+bool IsForkingThread() {
+  const uintptr_t forking = g_forking_thread.load(std::memory_order_relaxed);
+  return forking != 0 && forking == OsThreadIdentity();
+}
+
+// A refill holds a lock for well under a microsecond: about twice that long is worth spinning.
+constexpr int kSpins = 60;
+
+}  // namespace
+
+bool Lock::SpinFor(int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    if (state_.load(std::memory_order_relaxed) == kFree && TryOnce()) return true;
+    OsPause();
+  }
+  return false;
+}
+
+void Lock::Acquire() {
+  CheckOrder();
+  if (!TryOnce()) [[unlikely]] {
+    if (IsForkingThread()) return;
+    AcquireSlow();
+  }
+  NoteAcquired();
+}
+
+bool Lock::TryAcquire() {
+  if (!TryOnce()) {
+    if (IsForkingThread()) return true;
+    if (!SpinFor(kSpins)) return false;
+  }
+  NoteAcquired();
+  return true;
+}
+
+void Lock::AcquireSlow() {
+  if (SpinFor(kSpins)) return;
+  // Acquire pairs with the release in Release().
+  while (state_.exchange(kHeldWithSleepers, std::memory_order_acquire) != kFree) {
+    OsWait(state_, kHeldWithSleepers);
+  }
+}
+
+void Lock::Release() {
+  if (g_forking_thread.load(std::memory_order_relaxed) != 0 && IsForkingThread()) [[unlikely]] {
+    return;
+  }
+  NoteReleased();
+  // Release pairs with the acquire in TryOnce() and AcquireSlow().
+  if (state_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) OsWake(state_, 1);
+}
+
+#ifdef NDEBUG
+void Lock::CheckOrder() const {}
+void Lock::NoteAcquired() const {}
+void Lock::NoteReleased() const {}
+#else
+namespace {
+// Locks held by this thread, per rank.
+thread_local uint8_t t_held[static_cast<size_t>(LockRank::kMetadata) + 1];
+}  // namespace
+
+void Lock::CheckOrder() const {
+  if (IsForkingThread()) return;
+  for (size_t rank = static_cast<size_t>(rank_); rank <= static_cast<size_t>(LockRank::kMetadata);
+       ++rank) {
+    // Several arenas may be held at once, by fork and by statistics, in their order.
+    if (rank == static_cast<size_t>(LockRank::kArena) && rank_ == LockRank::kArena) continue;
+    if (t_held[rank] != 0) ReportCorruption("lock order violated", this);
+  }
+}
+void Lock::NoteAcquired() const { ++t_held[static_cast<size_t>(rank_)]; }
+void Lock::NoteReleased() const { --t_held[static_cast<size_t>(rank_)]; }
+#endif
+
+void EnterForkWindow() { g_forking_thread.store(OsThreadIdentity(), std::memory_order_relaxed); }
+void LeaveForkWindow() { g_forking_thread.store(0, std::memory_order_relaxed); }
+
+}  // namespace cma

@@ -1,0 +1,80 @@
+// The one lock of cma: spins for a moment, then sleeps in the kernel. 4 bytes, zero when free,
+// so that heaps can be constant-initialised.
+//
+// Order: a thread that holds a lock of rank r may take only ranks above r; debug builds check
+// this at every Lock(). While fork() runs, the forking thread holds all locks and may enter the
+// heap again (other libraries' fork handlers allocate): for it, and only then, Lock() and
+// Unlock() do nothing.
+#ifndef CMA_SYNC_LOCK_H_
+#define CMA_SYNC_LOCK_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+
+namespace cma {
+
+enum class LockRank : uint8_t {
+  kStartUp,      // first use of the heap
+  kRegistry,     // list of live thread caches
+  kArena,        // one arena at a time (fork and statistics: all, by number)
+  kCentralHeap,  // superblocks
+  kHugeBlocks,   // table and cache of huge blocks
+  kMetadata,     // leaf
+};
+
+class ABSL_LOCKABLE Lock {
+ public:
+  constexpr explicit Lock(LockRank rank) : rank_(rank) {}
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+  void Acquire() ABSL_EXCLUSIVE_LOCK_FUNCTION();
+  // Spins for a moment at most.
+  [[nodiscard]] bool TryAcquire() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
+  void Release() ABSL_UNLOCK_FUNCTION();
+
+  // Forgets the state: only for the child of a fork, where no other thread exists.
+  void Reset() { state_.store(kFree, std::memory_order_relaxed); }
+
+ private:
+  enum : uint32_t { kFree, kHeld, kHeldWithSleepers };
+
+  bool TryOnce() {
+    uint32_t expected = kFree;
+    // Acquire pairs with the release in Release(): the holder before us is done.
+    return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
+                                          std::memory_order_relaxed);
+  }
+  bool SpinFor(int rounds);
+  void AcquireSlow();
+  void CheckOrder() const;
+  void NoteAcquired() const;
+  void NoteReleased() const;
+
+  std::atomic<uint32_t> state_{kFree};
+  const LockRank rank_;
+};
+
+class ABSL_SCOPED_LOCKABLE LockGuard {
+ public:
+  explicit LockGuard(Lock& lock) ABSL_EXCLUSIVE_LOCK_FUNCTION(lock) : lock_(lock) {
+    lock_.Acquire();
+  }
+  ~LockGuard() ABSL_UNLOCK_FUNCTION() { lock_.Release(); }
+  LockGuard(const LockGuard&) = delete;
+  LockGuard& operator=(const LockGuard&) = delete;
+
+ private:
+  Lock& lock_;
+};
+
+// Between these two calls the calling thread passes through every lock. REQUIRES: it holds them
+// all, or (in the child) it is the only thread.
+void EnterForkWindow();
+void LeaveForkWindow();
+
+}  // namespace cma
+
+#endif  // CMA_SYNC_LOCK_H_

@@ -1,0 +1,86 @@
+#include "os/os_cpu.h"
+
+#include <errno.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "support/deadline.h"
+
+namespace cma {
+namespace {
+
+constexpr int kSentinel = 4321;  // no errno
+
+std::vector<int> AllowedCpus() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  sched_getaffinity(0, sizeof mask, &mask);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &mask)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+bool RunOn(int cpu) {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  CPU_SET(cpu, &mask);
+  return sched_setaffinity(0, sizeof mask, &mask) == 0;
+}
+
+TEST(OsCpuTest, TheCurrentCpuIsTheOneThatTheThreadIsBoundTo) {
+  for (const int cpu : AllowedCpus()) {
+    std::thread([cpu] {
+      ASSERT_TRUE(RunOn(cpu));
+      errno = kSentinel;
+
+      EXPECT_EQ(OsCurrentCpu(), static_cast<uint32_t>(cpu));
+      EXPECT_EQ(errno, kSentinel);
+    }).join();
+  }
+}
+
+TEST(OsCpuTest, AllowedCpusHaveDenseRanks) {
+  static uint16_t ranks[kMaxCpus];
+  const std::vector<int> cpus = AllowedCpus();
+  errno = kSentinel;
+
+  const size_t count = OsAllowedCpus(ranks);
+
+  EXPECT_EQ(count, cpus.size());
+  EXPECT_EQ(errno, kSentinel);
+  std::set<uint16_t> used;
+  for (const int cpu : cpus) used.insert(ranks[cpu]);
+  EXPECT_EQ(used.size(), count);
+  EXPECT_EQ(*used.rbegin(), count - 1);
+}
+
+TEST(OsCpuTest, CpusOutsideTheMaskCountForNothing) {
+  const std::vector<int> cpus = AllowedCpus();
+  std::thread([&cpus] {
+    static uint16_t ranks[kMaxCpus];
+    ASSERT_TRUE(RunOn(cpus.back()));
+
+    EXPECT_EQ(OsAllowedCpus(ranks), 1u);
+
+    for (const uint16_t rank : ranks) ASSERT_EQ(rank, 0u);
+  }).join();
+}
+
+TEST(OsCpuTest, TheQuotaIsPlausibleStableAndLeavesErrnoAlone) {
+  errno = kSentinel;
+
+  const size_t quota = OsCgroupCpuQuota();
+
+  EXPECT_EQ(errno, kSentinel);
+  EXPECT_LE(quota, 100'000u);
+  EXPECT_EQ(OsCgroupCpuQuota(), quota);
+}
+
+}  // namespace
+}  // namespace cma
