@@ -1,0 +1,123 @@
+#include "central/central_heap.h"
+
+#include <string.h>
+
+#include "options/options.h"
+
+namespace cma {
+
+Superblock* CentralHeap::TakeSuperblock() {
+  LockGuard guard(lock_);
+  Superblock* superblock = dirty_.PopFront();
+  if (superblock != nullptr) {
+    dirty_count_.fetch_sub(1, std::memory_order_relaxed);
+  } else {
+    superblock = clean_.PopFront();
+  }
+  if (superblock == nullptr) return NewSuperblock();
+  free_count_.fetch_sub(1, std::memory_order_relaxed);
+  return superblock;
+}
+
+Superblock* CentralHeap::NewDescriptor() {
+  if (Superblock* superblock = descriptors_.PopFront(); superblock != nullptr) return superblock;
+  const uint32_t number = count_;
+  if (number / kChunk >= kMaxChunks) return nullptr;
+  if (table_[number / kChunk].load(std::memory_order_relaxed) == nullptr) {
+    void* chunk = metadata_->Take(kChunk * sizeof(Superblock));
+    if (chunk == nullptr) return nullptr;
+    memset(chunk, 0, kChunk * sizeof(Superblock));
+    table_[number / kChunk].store(static_cast<Superblock*>(chunk), std::memory_order_relaxed);
+  }
+  Superblock* superblock = FromNumber(number);
+  // Tables of dead superblocks are kept with their descriptor: zero again, but mapped.
+  superblock->tables =
+      static_cast<SuperblockTables*>(metadata_->TakePages(sizeof(SuperblockTables)));
+  if (superblock->tables == nullptr) return nullptr;
+  superblock->number = number;
+  ++count_;
+  return superblock;
+}
+
+Superblock* CentralHeap::NewSuperblock() {
+  static_assert(kChunk * sizeof(Superblock) <= Metadata::kMaxBytes);
+  Superblock* superblock = NewDescriptor();
+  if (superblock == nullptr) return nullptr;
+  superblock->base = MapAligned(*os_, kSuperblockBytes, kSuperblockBytes);
+  if (superblock->base == nullptr || !map_->Register(superblock, *metadata_)) {
+    if (superblock->base != nullptr) os_->unmap(superblock->base, kSuperblockBytes);
+    superblock->base = nullptr;
+    descriptors_.PushFront(superblock);
+    return nullptr;
+  }
+  mapped_bytes_.fetch_add(kSuperblockBytes, std::memory_order_relaxed);
+  return superblock;
+}
+
+void CentralHeap::GiveSuperblock(Superblock* superblock, Milliseconds now) {
+  LockGuard guard(lock_);
+  superblock->idle_since = now;
+  // Without live blocks the tables hold nothing but the one free run and dead slabs.
+  superblock->tables->tags[0] = {};
+  dirty_.PushFront(superblock);
+  dirty_count_.fetch_add(1, std::memory_order_relaxed);
+  free_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void CentralHeap::Clean(Superblock* superblock) {
+  if (os_->decommit(superblock->base, kSuperblockBytes, g_options.madv_free != 0) &&
+      g_options.madv_free == 0) {
+    superblock->touched = {};
+  }
+  superblock->aged = {};
+  os_->decommit(reinterpret_cast<std::byte*>(superblock->tables),
+                RoundDown(sizeof(SuperblockTables), OsPageBytes()), false);
+  returned_bytes_.fetch_add(kSuperblockBytes, std::memory_order_relaxed);
+}
+
+size_t CentralHeap::Release(Milliseconds now, Milliseconds age, size_t limit) {
+  LockGuard guard(lock_);
+  size_t released = 0;
+  Superblock* next = nullptr;
+  // Newest first: the old ones are at the end, but the list is short and the walk is rare.
+  for (Superblock* s = dirty_.front(); s != nullptr && released < limit; s = next) {
+    next = s->next;
+    if (!HasAged(s->idle_since, now, age)) continue;
+    dirty_.Remove(s);
+    Clean(s);
+    clean_.PushFront(s);
+    ++released;
+  }
+  dirty_count_.fetch_sub(released, std::memory_order_relaxed);
+  return released;
+}
+
+size_t CentralHeap::Unmap() {
+  LockGuard guard(lock_);
+  size_t unmapped = 0;
+  IntrusiveList<Superblock> kept;
+  for (IntrusiveList<Superblock>* list : {&dirty_, &clean_}) {
+    while (Superblock* s = list->PopFront()) {
+      if (list == &dirty_) {
+        Clean(s);
+        dirty_count_.fetch_sub(1, std::memory_order_relaxed);
+      }
+      map_->Unregister(s);
+      if (!os_->unmap(s->base, kSuperblockBytes)) {
+        // Registering what was registered a moment ago needs no memory.
+        if (map_->Register(s, *metadata_)) kept.PushFront(s);
+        continue;
+      }
+      s->base = nullptr;
+      s->touched = {};
+      descriptors_.PushFront(s);
+      ++unmapped;
+    }
+  }
+  clean_ = kept;
+  free_count_.fetch_sub(unmapped, std::memory_order_relaxed);
+  mapped_bytes_.fetch_sub(unmapped * kSuperblockBytes, std::memory_order_relaxed);
+  return unmapped;
+}
+
+}  // namespace cma

@@ -1,0 +1,81 @@
+// The superblocks that no arena uses, and the way to the OS and back.
+//
+// Owns:      every superblock's address space and tables. Arenas borrow.
+// Locking:   public methods take lock_ (LockRank::kCentralHeap), under it only Metadata's.
+// Invariant: a superblock in dirty_ may hold memory; one in clean_ holds none and reads as zero.
+#ifndef CMA_CENTRAL_CENTRAL_HEAP_H_
+#define CMA_CENTRAL_CENTRAL_HEAP_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "central/address_map.h"
+#include "central/metadata.h"
+#include "central/superblock.h"
+#include "os/os_memory.h"
+#include "sync/lock.h"
+
+namespace cma {
+
+class CentralHeap {
+ public:
+  constexpr CentralHeap(const OsOps& os, Metadata& metadata, AddressMap& map)
+      : os_(&os), metadata_(&metadata), map_(&map) {}
+
+  // A superblock whose tables are zero; nullptr if the OS refuses. `touched` says which of its
+  // pages may hold memory; the others read as zero.
+  [[nodiscard]] Superblock* TakeSuperblock() ABSL_LOCKS_EXCLUDED(lock_);
+  // REQUIRES: nothing in it is in use; its units are out of the unit map.
+  void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Returns the memory of superblocks that have been here for `age` ms, at most `limit` of them;
+  // the number returned.
+  size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
+  // Gives free address space back too; the number of superblocks given back.
+  size_t Unmap() ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Superblock by its number; for links in tables. REQUIRES: it exists.
+  Superblock* FromNumber(uint32_t number) const {
+    return table_[number / kChunk].load(std::memory_order_relaxed) + number % kChunk;
+  }
+
+  // For statistics; each a moment's truth.
+  size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
+  size_t free_superblocks() const { return free_count_.load(std::memory_order_relaxed); }
+  size_t dirty_superblocks() const { return dirty_count_.load(std::memory_order_relaxed); }
+  size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
+  void CountReturned(size_t bytes) {
+    returned_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  }
+
+  const OsOps& os() const { return *os_; }
+  Metadata& metadata() const { return *metadata_; }
+  AddressMap& map() const { return *map_; }
+  Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+
+ private:
+  static constexpr size_t kChunk = 8;           // descriptors are made so many at a time
+  static constexpr size_t kMaxChunks = 65536;   // 2 TiB of superblocks
+
+  Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void Clean(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  const OsOps* const os_;
+  Metadata* const metadata_;
+  AddressMap* const map_;
+  Lock lock_{LockRank::kCentralHeap};
+  IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
+  IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
+  IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space
+  uint32_t count_ ABSL_GUARDED_BY(lock_) = 0;                     // descriptors ever made
+  std::atomic<Superblock*> table_[kMaxChunks] = {};
+  std::atomic<size_t> mapped_bytes_{0};
+  std::atomic<size_t> free_count_{0};
+  std::atomic<size_t> dirty_count_{0};
+  std::atomic<size_t> returned_bytes_{0};
+};
+
+}  // namespace cma
+
+#endif  // CMA_CENTRAL_CENTRAL_HEAP_H_

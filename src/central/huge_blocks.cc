@@ -1,0 +1,284 @@
+#include "central/huge_blocks.h"
+
+#include <algorithm>
+
+#include "base/constants.h"
+#include "options/options.h"
+
+namespace cma {
+namespace {
+
+// What is cut off a cached block that is too long stays in the cache if it is of use there.
+constexpr size_t kSmallestPiece = kLargeMax;
+constexpr size_t kShareOfRest = 16;
+
+// Blocks from this size on are written densely by nearly all programs: huge pages save faults.
+constexpr size_t kHugePageThreshold = 4 * kMiB;
+constexpr size_t kHugePageBytes = 2 * kMiB;
+
+bool WantsHugePages(size_t bytes) {
+  return bytes >= kHugePageThreshold && g_options.huge_pages != 0;
+}
+
+// Huge pages stay whole when a block is moved only if both places are aligned to them.
+size_t AlignmentFor(size_t bytes, size_t alignment) {
+  const size_t least = WantsHugePages(bytes) ? kHugePageBytes : OsPageBytes();
+  return alignment < least ? least : alignment;
+}
+
+// Cached bytes: a base, and so much of what is live. More would show as peak memory.
+constexpr size_t kCacheBytes = 32 * kMiB;
+constexpr size_t kCacheShareOfLive = 4;
+
+}  // namespace
+
+size_t HugeBlocks::BucketOf(const std::byte* start) {
+  return static_cast<size_t>(((AddressOf(start) >> 12) * 0x9E3779B97F4A7C15u) >> 52);
+}
+static_assert(4096 == 1u << (64 - 52));
+
+HugeBlocks::Block* HugeBlocks::Find(const std::byte* start) {
+  for (Block* block = table_[BucketOf(start)]; block != nullptr; block = block->chain) {
+    if (block->start == start) return block;
+  }
+  return nullptr;
+}
+
+void HugeBlocks::Enter(Block* block) {
+  Block*& head = table_[BucketOf(block->start)];
+  block->chain = head;
+  head = block;
+  live_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
+  live_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+HugeBlocks::Block* HugeBlocks::Leave(std::byte* start) {
+  for (Block** at = &table_[BucketOf(start)]; *at != nullptr; at = &(*at)->chain) {
+    Block* const block = *at;
+    if (block->start != start) continue;
+    *at = block->chain;
+    live_bytes_.fetch_sub(block->bytes, std::memory_order_relaxed);
+    live_count_.fetch_sub(1, std::memory_order_relaxed);
+    return block;
+  }
+  return nullptr;
+}
+
+HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
+  auto* block = static_cast<Block*>(metadata_->Take(sizeof(Block)));
+  if (block == nullptr) return nullptr;
+  *block = {};
+  block->start = start;
+  block->bytes = bytes;
+  return block;
+}
+
+HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents contents) {
+  alignment = AlignmentFor(bytes, alignment);
+  std::byte* start = MapAligned(*os_, bytes, alignment);
+  if (start == nullptr) {
+    // What the cache holds may be what the limit lacks.
+    if (Release(os_->now(), 0, ~size_t{0}) == 0) return nullptr;
+    start = MapAligned(*os_, bytes, alignment);
+    if (start == nullptr) return nullptr;
+  }
+  if (WantsHugePages(bytes) && contents == Contents::kAny) {
+    os_->advise_huge(start, bytes);
+  }
+  Block* block = NewBlock(start, bytes);
+  if (block == nullptr) os_->unmap(start, bytes);
+  return block;
+}
+
+void HugeBlocks::UnmapBlock(Block* block) {
+  // Refused only where a mapping would have to be split beyond the limit: then at least the
+  // memory goes back.
+  if (!os_->unmap(block->start, block->bytes)) os_->decommit(block->start, block->bytes, false);
+  returned_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
+  metadata_->Give(block, sizeof(Block));
+}
+
+// The shortest cached block that is long enough.
+HugeBlocks::Block* HugeBlocks::TakeCached(size_t bytes, size_t alignment) {
+  LockGuard guard(lock_);
+  Block* best = nullptr;
+  for (Block* block = cache_.front(); block != nullptr; block = block->next) {
+    if (block->bytes < bytes || AddressOf(block->start) % alignment != 0) continue;
+    if (best == nullptr || block->bytes < best->bytes) best = block;
+  }
+  if (best == nullptr) return nullptr;
+  cache_.Remove(best);
+  cached_bytes_.fetch_sub(best->bytes, std::memory_order_relaxed);
+  return best;
+}
+
+// The longest cached block that is too short by less than half.
+HugeBlocks::Block* HugeBlocks::TakeCachedToGrow(size_t bytes) {
+  LockGuard guard(lock_);
+  Block* best = nullptr;
+  for (Block* block = cache_.front(); block != nullptr; block = block->next) {
+    if (block->bytes >= bytes || block->bytes < bytes / 2) continue;
+    if (best == nullptr || block->bytes > best->bytes) best = block;
+  }
+  if (best == nullptr) return nullptr;
+  cache_.Remove(best);
+  cached_bytes_.fetch_sub(best->bytes, std::memory_order_relaxed);
+  return best;
+}
+
+// Cuts a block that is not in the table or the cache down to `bytes`.
+void HugeBlocks::Split(Block* block, size_t bytes) {
+  const size_t rest = block->bytes - bytes;
+  if (rest == 0) return;
+  if (rest >= kSmallestPiece) {
+    if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
+      block->bytes = bytes;
+      Cache(tail);
+      return;
+    }
+  }
+  if (os_->unmap(block->start + bytes, rest)) block->bytes = bytes;
+}
+
+bool HugeBlocks::Grow(Block* block, size_t bytes) {
+  if (os_->resize(block->start, block->bytes, bytes)) {
+    block->bytes = bytes;
+    return true;
+  }
+  std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
+  if (target == nullptr) return false;
+  if (!os_->move(block->start, block->bytes, target, bytes)) {
+    os_->unmap(target, bytes);
+    return false;
+  }
+  block->start = target;
+  block->bytes = bytes;
+  return true;
+}
+
+std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents) {
+  const size_t page = OsPageBytes();
+  if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
+  bytes = RoundUp(bytes, page);
+  Block* block = nullptr;
+  if (contents == Contents::kAny && cached_bytes() != 0) {
+    block = TakeCached(bytes, alignment);
+    if (block != nullptr) {
+      // A short rest costs less as part of the block than unmapped now and faulted in later.
+      if (block->bytes - bytes > bytes / kShareOfRest) Split(block, bytes);
+    } else if (alignment <= page) {
+      block = TakeCachedToGrow(bytes);
+      if (block != nullptr && !Grow(block, bytes)) {
+        Cache(block);
+        block = nullptr;
+      }
+    }
+  }
+  if (block == nullptr) block = MapNew(bytes, alignment, contents);
+  if (block == nullptr) return nullptr;
+  LockGuard guard(lock_);
+  Enter(block);
+  return block->start;
+}
+
+void HugeBlocks::Cache(Block* block) {
+  {
+    LockGuard guard(lock_);
+    block->idle_since = os_->now();
+    cache_.PushFront(block);
+    cached_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
+  }
+  TrimCache();
+}
+
+HugeBlocks::Block* HugeBlocks::PopOldest(Milliseconds now, Milliseconds age) {
+  LockGuard guard(lock_);
+  Block* oldest = cache_.back();
+  if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
+  cache_.Remove(oldest);
+  cached_bytes_.fetch_sub(oldest->bytes, std::memory_order_relaxed);
+  return oldest;
+}
+
+void HugeBlocks::TrimCache() {
+  const size_t share = kCacheBytes + live_bytes() / kCacheShareOfLive;
+  const size_t most = std::min<size_t>(share, g_options.huge_cache_mib * kMiB);
+  while (cached_bytes() > most) {
+    Block* oldest = PopOldest(0, 0);
+    if (oldest == nullptr) return;
+    UnmapBlock(oldest);
+  }
+}
+
+bool HugeBlocks::Give(std::byte* start) {
+  Block* block;
+  {
+    LockGuard guard(lock_);
+    block = Leave(start);
+    if (block == nullptr) return false;
+    recent_[recent_next_++ % kRecent] = {start, block->bytes};
+  }
+  if (g_options.release_delay_ms == 0) {
+    UnmapBlock(block);
+  } else {
+    Cache(block);
+  }
+  return true;
+}
+
+size_t HugeBlocks::BytesOf(const std::byte* start) {
+  LockGuard guard(lock_);
+  const Block* block = Find(start);
+  return block != nullptr ? block->bytes : 0;
+}
+
+std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
+  bytes = RoundUp(bytes, OsPageBytes());
+  Block* block;
+  {
+    // While it is resized the block is nobody's but ours: its owner has called.
+    LockGuard guard(lock_);
+    block = Leave(start);
+  }
+  if (block == nullptr) return nullptr;
+  bool resized = true;
+  if (bytes > block->bytes) {
+    resized = Grow(block, bytes);
+  } else {
+    Split(block, bytes);
+  }
+  LockGuard guard(lock_);
+  Enter(block);
+  return resized ? block->start : nullptr;
+}
+
+size_t HugeBlocks::BytesAround(const std::byte* address) {
+  LockGuard guard(lock_);
+  for (const Block* block : table_) {
+    for (; block != nullptr; block = block->chain) {
+      if (address >= block->start && address < block->start + block->bytes) return block->bytes;
+    }
+  }
+  return 0;
+}
+
+bool HugeBlocks::WasFreed(const std::byte* address) {
+  LockGuard guard(lock_);
+  for (const auto& entry : recent_) {
+    if (address >= entry.start && address < entry.start + entry.bytes) return true;
+  }
+  return false;
+}
+
+size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
+  size_t bytes = 0;
+  for (; limit > 0; --limit) {
+    Block* oldest = PopOldest(now, age);
+    if (oldest == nullptr) break;
+    bytes += oldest->bytes;
+    UnmapBlock(oldest);
+  }
+  return bytes;
+}
+
+}  // namespace cma

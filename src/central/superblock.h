@@ -1,0 +1,115 @@
+// What cma knows of a superblock, kept outside of it: the boundary tags of its runs, the bitmaps
+// of its slabs, and which of its OS pages may hold memory.
+//
+// Ownership: an arena while it is in use (guarded by that arena's lock), else the central heap.
+// `arena` is the exception: any thread may read it to find the way home for a block, which is
+// safe because a superblock with a live block in it does not change hands.
+#ifndef CMA_CENTRAL_SUPERBLOCK_H_
+#define CMA_CENTRAL_SUPERBLOCK_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bits.h"
+#include "base/constants.h"
+#include "base/intrusive_list.h"
+
+namespace cma {
+
+struct Superblock;
+
+// A run cut into equal blocks. One bit per block says whether it is free: no link or header
+// lies in user memory.
+struct Slab : ListNode<Slab> {
+  Superblock* superblock;
+  std::byte* base;
+  uint16_t block_bytes;    // 0: this unit is not a slab
+  uint16_t capacity;       // blocks
+  uint16_t free_blocks;
+  uint16_t touched_pages;  // bit i: page i of the slab may hold memory
+  uint16_t aged_pages;     // bit i: page i had no live block at the last sweep
+  uint8_t fullness;        // list that it is in, kNotListed if none
+  uint64_t nonempty_words;  // bit i: bitmap word i has a free block
+};
+
+// State of a run, in its tag.
+enum class RunState : uint8_t { kNone, kFree, kUsed, kSlab };
+
+// Boundary tag at a run's first slot. `length` in granules; `offset`: granule within the slot.
+struct RunTag {
+  uint32_t length : 17;
+  uint32_t offset : 4;
+  uint32_t state : 2;
+  uint32_t unused : 9;
+};
+
+// Links of a free run in its bin: (superblock number << 12 | slot) + 1, 0 = none.
+struct RunLinks {
+  uint32_t next;
+  uint32_t prev;
+};
+
+// One entry for each slot of a superblock, those of some slots before the others: slabs start at
+// the first slot of a unit and end at the last, and what they need of a table then shares a line
+// instead of being spread over all of its pages.
+template <typename T, uint32_t kOffsetInUnit>
+class SlotTable {
+ public:
+  static constexpr uint32_t kSlotsPerUnit = kUnitBytes / kSlotBytes;
+
+  T& operator[](uint32_t slot) {
+    return slot % kSlotsPerUnit == kOffsetInUnit ? at_unit_[slot / kSlotsPerUnit] : other_[slot];
+  }
+
+ private:
+  T at_unit_[kUnitsPerSuperblock];
+  T other_[kSlotsPerSuperblock];
+};
+
+// Bitmaps of the slabs with up to kBits blocks; bit set: the block is free.
+template <size_t kBits>
+using SlabBitmaps = uint64_t[kUnitsPerSuperblock][kBits / 64];
+
+// The tables of one superblock: large, zero, and touched only where there is something. Bitmaps
+// are kept apart by their length, so that slabs of larger blocks fill fewer pages with theirs.
+struct SuperblockTables {
+  Slab slabs[kUnitsPerSuperblock];
+  SlabBitmaps<512> bits512;
+  SlabBitmaps<1024> bits1024;
+  SlotTable<RunTag, 0> tags;
+  SlotTable<RunLinks, 0> links;
+  // First granule of the run whose end is in the slot.
+  SlotTable<uint16_t, SlotTable<uint16_t, 0>::kSlotsPerUnit - 1> run_ending_in;
+  SlabBitmaps<2048> bits2048;
+  SlabBitmaps<kUnitBytes / kMinAlignment> bits4096;
+
+  // Of the slab in a unit, with so many blocks.
+  uint64_t* SlabBits(size_t unit, size_t capacity) {
+    if (capacity <= 512) return bits512[unit];
+    if (capacity <= 1024) return bits1024[unit];
+    return capacity <= 2048 ? bits2048[unit] : bits4096[unit];
+  }
+};
+
+struct Superblock : ListNode<Superblock> {
+  // Read by every thread that frees a block here, and hardly ever written: in lines of their own.
+  alignas(64) std::byte* base;
+  SuperblockTables* tables;
+  uint32_t number;
+  std::atomic<uint16_t> arena;     // owner; see above
+
+  alignas(64) bool needs_sweep;                // something was freed, or pages were aged, since the last one
+  uint32_t sweep_round;            // last round that has swept it
+  uint32_t sweep_granule;          // where a sweep that ran out of budget goes on
+  Milliseconds idle_since;         // central heap: when it was given back
+  BitSet<kMinPagesPerSuperblock> touched;  // bit i: page i (of the OS's size) may hold memory
+  BitSet<kMinPagesPerSuperblock> aged;     // bit i: page i was free and touched at the last sweep
+};
+
+inline constexpr uint8_t kNotListed = 0xff;
+inline constexpr uint16_t kNoArena = 0xffff;  // Superblock::arena in the central heap
+
+}  // namespace cma
+
+#endif  // CMA_CENTRAL_SUPERBLOCK_H_

@@ -1,0 +1,317 @@
+#include "central/central_heap.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <vector>
+
+#include "support/heap_fixture.h"
+#include "support/pages.h"
+#include "support/pattern.h"
+
+namespace cma {
+namespace {
+
+using cma_test::CountPagesWithMemory;
+using cma_test::FakeOs;
+using cma_test::FillPattern;
+using cma_test::FindDamage;
+using cma_test::IsZero;
+using cma_test::kIntact;
+
+constexpr size_t kAll = ~size_t{0};
+constexpr Milliseconds kAge = 500;
+
+class CentralHeapTest : public cma_test::HeapFixture {
+ protected:
+  // A superblock whose first pages are in use, as an arena would leave it.
+  Superblock* TakeAndTouch(size_t pages) {
+    Superblock* const superblock = central_.TakeSuperblock();
+    FillPattern(superblock->base, pages * OsPageBytes(), 1);
+    superblock->touched.SetRange(0, pages);
+    return superblock;
+  }
+
+  void Give(Superblock* superblock) { central_.GiveSuperblock(superblock, os_.now()); }
+
+  std::vector<Superblock*> Take(size_t count) {
+    std::vector<Superblock*> taken;
+    for (size_t i = 0; i < count; ++i) taken.push_back(central_.TakeSuperblock());
+    return taken;
+  }
+};
+
+TEST_F(CentralHeapTest, ANewSuperblockIsAlignedZeroAndInTheMap) {
+  Superblock* const s = central_.TakeSuperblock();
+
+  ASSERT_NE(s, nullptr);
+  EXPECT_EQ(AddressOf(s->base) % kSuperblockBytes, 0u);
+  EXPECT_TRUE(os_.IsMapped(s->base, kSuperblockBytes));
+  EXPECT_EQ(map_.FindSuperblock(AddressOf(s->base)), s);
+  EXPECT_EQ(map_.FindSuperblock(AddressOf(s->base) + kSuperblockBytes - 1), s);
+  EXPECT_TRUE(IsZero(s->tables, sizeof *s->tables));
+  EXPECT_EQ(s->touched.FindFrom(0), kMinPagesPerSuperblock);
+  EXPECT_EQ(CountPagesWithMemory(s->base, kSuperblockBytes), 0u);
+}
+
+TEST_F(CentralHeapTest, EverySuperblockIsFoundByItsNumber) {
+  const std::vector<Superblock*> taken = Take(30);
+
+  std::set<uint32_t> numbers;
+  for (Superblock* s : taken) {
+    ASSERT_NE(s, nullptr);
+    EXPECT_EQ(central_.FromNumber(s->number), s);
+    numbers.insert(s->number);
+  }
+  EXPECT_EQ(numbers.size(), taken.size());
+  EXPECT_EQ(central_.mapped_bytes(), 30 * kSuperblockBytes);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(CentralHeapTest, WhatIsGivenBackIsTakenAgainWithItsMemory) {
+  Superblock* const s = TakeAndTouch(3);
+
+  Give(s);
+  EXPECT_EQ(central_.free_superblocks(), 1u);
+  EXPECT_EQ(central_.dirty_superblocks(), 1u);
+
+  EXPECT_EQ(central_.TakeSuperblock(), s);
+  EXPECT_EQ(FindDamage(s->base, 3 * OsPageBytes(), 1), kIntact);
+  EXPECT_EQ(s->touched.CountRange(0, kMinPagesPerSuperblock), 3u);
+  EXPECT_EQ(central_.free_superblocks(), 0u);
+  EXPECT_EQ(central_.dirty_superblocks(), 0u);
+}
+
+TEST_F(CentralHeapTest, TheNewestComesFirst) {
+  Superblock* const old = TakeAndTouch(1);
+  Superblock* const young = TakeAndTouch(1);
+
+  Give(old);
+  Give(young);
+
+  EXPECT_EQ(central_.TakeSuperblock(), young);
+  EXPECT_EQ(central_.TakeSuperblock(), old);
+}
+
+TEST_F(CentralHeapTest, MemoryReturnsWhenItHasWaitedLongEnough) {
+  Superblock* const s = TakeAndTouch(5);
+  Give(s);
+
+  os_.Advance(kAge - 1);
+  EXPECT_EQ(central_.Release(os_.now(), kAge, kAll), 0u);
+  EXPECT_EQ(CountPagesWithMemory(s->base, kSuperblockBytes), 5u);
+
+  os_.Advance(1);
+  EXPECT_EQ(central_.Release(os_.now(), kAge, kAll), 1u);
+  EXPECT_EQ(CountPagesWithMemory(s->base, kSuperblockBytes), 0u);
+  EXPECT_EQ(central_.dirty_superblocks(), 0u);
+  EXPECT_EQ(central_.free_superblocks(), 1u);
+  EXPECT_EQ(central_.returned_bytes(), kSuperblockBytes);
+  EXPECT_EQ(central_.mapped_bytes(), kSuperblockBytes);
+}
+
+TEST_F(CentralHeapTest, MemoryReturnsOnce) {
+  Give(TakeAndTouch(1));
+  EXPECT_EQ(central_.Release(os_.now(), 0, kAll), 1u);
+
+  EXPECT_EQ(central_.Release(os_.now() + kAge, 0, kAll), 0u);
+
+  EXPECT_EQ(central_.returned_bytes(), kSuperblockBytes);
+}
+
+TEST_F(CentralHeapTest, AReleasedSuperblockIsTakenAgainAsZero) {
+  Superblock* const s = TakeAndTouch(5);
+  Give(s);
+  central_.Release(os_.now(), 0, kAll);
+
+  EXPECT_EQ(central_.TakeSuperblock(), s);
+
+  EXPECT_EQ(s->touched.FindFrom(0), kMinPagesPerSuperblock);
+  EXPECT_TRUE(IsZero(s->base, 5 * OsPageBytes()));
+  EXPECT_TRUE(IsZero(s->tables, sizeof *s->tables));
+}
+
+TEST_F(CentralHeapTest, ASuperblockWithMemoryIsPreferredToOneWithout) {
+  Superblock* const clean = TakeAndTouch(1);
+  Superblock* const dirty = TakeAndTouch(1);
+  Give(clean);
+  central_.Release(os_.now(), 0, kAll);
+  Give(dirty);
+
+  EXPECT_EQ(central_.TakeSuperblock(), dirty);
+  EXPECT_EQ(central_.TakeSuperblock(), clean);
+}
+
+TEST_F(CentralHeapTest, ReleaseStopsAtItsLimit) {
+  for (Superblock* s : Take(5)) Give(s);
+
+  EXPECT_EQ(central_.Release(os_.now(), 0, 2), 2u);
+  EXPECT_EQ(central_.dirty_superblocks(), 3u);
+  EXPECT_EQ(central_.Release(os_.now(), 0, kAll), 3u);
+}
+
+TEST_F(CentralHeapTest, OnlyTheOldOnesAreReleased) {
+  Superblock* const old = TakeAndTouch(1);
+  Superblock* const young = TakeAndTouch(1);
+  Give(old);
+  os_.Advance(kAge);
+  Give(young);
+
+  EXPECT_EQ(central_.Release(os_.now(), kAge, kAll), 1u);
+
+  EXPECT_EQ(CountPagesWithMemory(old->base, kSuperblockBytes), 0u);
+  EXPECT_EQ(CountPagesWithMemory(young->base, kSuperblockBytes), 1u);
+}
+
+TEST_F(CentralHeapTest, WhatWasGivenBackAfterTheClockWasReadIsNotOld) {
+  const Milliseconds read = os_.now();
+  os_.Advance(1);
+  Give(TakeAndTouch(1));
+
+  EXPECT_EQ(central_.Release(read, kAge, kAll), 0u);
+}
+
+TEST_F(CentralHeapTest, PagesOfARefusedDecommitStillCountAsTouched) {
+  Superblock* const s = TakeAndTouch(5);
+  Give(s);
+  os_.RefuseEvery(FakeOs::kDecommit);
+
+  central_.Release(os_.now(), 0, kAll);
+
+  EXPECT_EQ(central_.TakeSuperblock(), s);
+  EXPECT_EQ(s->touched.CountRange(0, kMinPagesPerSuperblock), 5u);
+  EXPECT_EQ(FindDamage(s->base, 5 * OsPageBytes(), 1), kIntact);
+}
+
+TEST_F(CentralHeapTest, PagesThatWereReturnedLazilyStillCountAsTouched) {
+  g_options.madv_free = 1;
+  Superblock* const s = TakeAndTouch(5);
+  Give(s);
+
+  EXPECT_EQ(central_.Release(os_.now(), 0, kAll), 1u);
+
+  EXPECT_EQ(central_.TakeSuperblock(), s);
+  EXPECT_EQ(s->touched.CountRange(0, kMinPagesPerSuperblock), 5u);
+}
+
+TEST_F(CentralHeapTest, UnmapGivesTheAddressesOfAllFreeOnesBack) {
+  const std::vector<Superblock*> taken = Take(4);
+  std::byte* const bases[] = {taken[0]->base, taken[1]->base, taken[2]->base, taken[3]->base};
+  Give(taken[0]);
+  central_.Release(os_.now(), 0, kAll);
+  Give(taken[1]);
+  Give(taken[2]);
+
+  EXPECT_EQ(central_.Unmap(), 3u);
+
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(map_.FindSuperblock(AddressOf(bases[i])), nullptr);
+  EXPECT_EQ(map_.FindSuperblock(AddressOf(bases[3])), taken[3]);
+  EXPECT_EQ(central_.mapped_bytes(), kSuperblockBytes);
+  EXPECT_EQ(central_.free_superblocks(), 0u);
+  EXPECT_EQ(central_.dirty_superblocks(), 0u);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(CentralHeapTest, DescriptorsOfUnmappedSuperblocksAreUsedAgain) {
+  for (Superblock* s : Take(10)) Give(s);
+  central_.Unmap();
+  const size_t before = metadata_.mapped_bytes();
+
+  for (int round = 0; round < 20; ++round) {
+    for (Superblock* s : Take(10)) {
+      ASSERT_NE(s, nullptr);
+      EXPECT_TRUE(IsZero(s->tables, sizeof *s->tables));
+      EXPECT_EQ(central_.FromNumber(s->number), s);
+      s->tables->tags[0].length = kGranulesPerSuperblock;
+      Give(s);
+    }
+    EXPECT_EQ(central_.Unmap(), 10u);
+  }
+
+  EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
+TEST_F(CentralHeapTest, ASuperblockThatCannotBeUnmappedIsKeptAndUsable) {
+  Superblock* const s = TakeAndTouch(2);
+  Give(s);
+  os_.RefuseEvery(FakeOs::kUnmap);
+
+  EXPECT_EQ(central_.Unmap(), 0u);
+
+  EXPECT_EQ(central_.free_superblocks(), 1u);
+  EXPECT_EQ(central_.mapped_bytes(), kSuperblockBytes);
+  EXPECT_EQ(central_.TakeSuperblock(), s);
+  EXPECT_EQ(map_.FindSuperblock(AddressOf(s->base)), s);
+  EXPECT_TRUE(IsZero(s->base, 2 * OsPageBytes()));
+  EXPECT_EQ(central_.free_superblocks(), 0u);
+}
+
+TEST_F(CentralHeapTest, ARefusalAtAnyCallIsNullAndNothingIsLost) {
+  // A ninth superblock needs every kind of table anew: a chunk of descriptors among them.
+  const std::vector<Superblock*> eight = Take(8);
+  for (size_t n = 1;; ++n) {
+    SCOPED_TRACE(n);
+    const size_t before = os_.refusals();
+    os_.RefuseAny(n);
+
+    Superblock* const s = central_.TakeSuperblock();
+
+    os_.RefuseNothing();
+    const bool refused = os_.refusals() != before;
+    ASSERT_TRUE(refused || s != nullptr);
+    EXPECT_EQ(central_.mapped_bytes(), (s != nullptr ? 9 : 8) * kSuperblockBytes);
+    EXPECT_GE(os_.mapped_bytes(), HeldBytes());
+    // An address that the OS did not take back may be lost, but no more than that.
+    EXPECT_LE(os_.mapped_bytes(), HeldBytes() + n * 2 * kSuperblockBytes);
+    if (s == nullptr) continue;
+    EXPECT_EQ(map_.FindSuperblock(AddressOf(s->base)), s);
+    if (!refused) break;
+    Give(s);
+    ASSERT_EQ(central_.Unmap(), 1u);
+  }
+}
+
+TEST_F(CentralHeapTest, ARefusedEntryInTheMapGivesTheMappingBack) {
+  for (int i = 0; i < 3; ++i) {
+    os_.Refuse(FakeOs::kAllow);
+    EXPECT_EQ(central_.TakeSuperblock(), nullptr);
+    EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+    EXPECT_EQ(central_.mapped_bytes(), 0u);
+  }
+  const size_t before = metadata_.mapped_bytes();
+
+  Superblock* const s = central_.TakeSuperblock();
+
+  // With the descriptor, and the tables, of the first try.
+  ASSERT_NE(s, nullptr);
+  EXPECT_EQ(s->number, 0u);
+  EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
+TEST_F(CentralHeapTest, FailingAgainAndAgainUsesUpNoMetadata) {
+  const auto mark = AddressOf(metadata_.Take(64));
+  os_.RefuseEvery(FakeOs::kMap);
+
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(central_.TakeSuperblock(), nullptr);
+
+  // One chunk of descriptors may have been taken, and is used when memory is there again.
+  EXPECT_LE(AddressOf(metadata_.Take(64)) - mark, 64 + Metadata::kMaxBytes);
+  os_.RefuseNothing();
+  EXPECT_NE(central_.TakeSuperblock(), nullptr);
+}
+
+TEST_F(CentralHeapTest, WithoutAUnitMapSuperblocksCanStillBeTaken) {
+  AddressMap map;
+  os_.RefuseEvery(FakeOs::kReserve);
+  map.Initialize(os_.ops());
+  auto central = std::make_unique<CentralHeap>(os_.ops(), metadata_, map);
+
+  Superblock* const s = central->TakeSuperblock();
+
+  ASSERT_NE(s, nullptr);
+  EXPECT_FALSE(map.Covers(AddressOf(s->base)));
+  EXPECT_EQ(map.FindSuperblock(AddressOf(s->base)), s);
+}
+
+}  // namespace
+}  // namespace cma

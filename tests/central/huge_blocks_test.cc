@@ -1,0 +1,545 @@
+#include "central/huge_blocks.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "base/constants.h"
+#include "support/heap_fixture.h"
+#include "support/pages.h"
+#include "support/pattern.h"
+
+namespace cma {
+namespace {
+
+using cma_test::CountPagesWithMemory;
+using cma_test::FakeOs;
+using cma_test::FillPattern;
+using cma_test::FindDamage;
+using cma_test::IsZero;
+using cma_test::kIntact;
+using Contents = HugeBlocks::Contents;
+
+constexpr size_t kAll = ~size_t{0};
+constexpr Milliseconds kAge = 500;
+
+class HugeBlocksTest : public cma_test::HeapFixture {
+ protected:
+  std::byte* Take(size_t bytes) { return huge_.Take(bytes, 16, Contents::kAny); }
+
+  // Freed and waiting in the cache.
+  std::byte* TakeAndGive(size_t bytes) {
+    std::byte* const block = Take(bytes);
+    EXPECT_TRUE(huge_.Give(block));
+    return block;
+  }
+
+  // From here on there is no memory for tables, unless the OS gives some.
+  void UseUpMetadata() {
+    os_.RefuseEvery(FakeOs::kMap);
+    while (metadata_.Take(64) != nullptr) {
+    }
+    os_.RefuseNothing();
+  }
+
+  void ExpectHeldIsMapped() { EXPECT_EQ(os_.mapped_bytes(), HeldBytes()); }
+};
+
+TEST_F(HugeBlocksTest, ABlockIsZeroUntouchedAndOfWholePages) {
+  std::byte* const block = Take(3 * kMiB + 1);
+
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(AddressOf(block) % OsPageBytes(), 0u);
+  EXPECT_EQ(huge_.BytesOf(block), 3 * kMiB + OsPageBytes());
+  EXPECT_EQ(CountPagesWithMemory(block, 3 * kMiB), 0u);
+  EXPECT_TRUE(IsZero(block, 3 * kMiB));
+  EXPECT_EQ(huge_.live_bytes(), 3 * kMiB + OsPageBytes());
+  EXPECT_EQ(huge_.live_count(), 1u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, BlocksHaveTheAlignmentThatWasAskedFor) {
+  for (size_t alignment = 1; alignment <= kGiB; alignment *= 2) {
+    std::byte* const block = huge_.Take(2 * kMiB, alignment, Contents::kAny);
+
+    ASSERT_NE(block, nullptr) << alignment;
+    EXPECT_EQ(AddressOf(block) % alignment, 0u) << alignment;
+  }
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, OnlyTheStartOfALiveBlockCanBeGiven) {
+  std::byte* const block = Take(2 * kMiB);
+
+  EXPECT_FALSE(huge_.Give(block + 16));
+  EXPECT_FALSE(huge_.Give(block + OsPageBytes()));
+  EXPECT_FALSE(huge_.Give(nullptr));
+  EXPECT_TRUE(huge_.Give(block));
+  EXPECT_FALSE(huge_.Give(block));
+
+  EXPECT_EQ(huge_.BytesOf(block), 0u);
+  EXPECT_EQ(huge_.live_bytes(), 0u);
+  EXPECT_EQ(huge_.live_count(), 0u);
+}
+
+TEST_F(HugeBlocksTest, ManyLiveBlocksAreFoundByTheirStarts) {
+  std::vector<std::byte*> blocks;
+  for (size_t i = 0; i < 1000; ++i) blocks.push_back(Take(kMiB + i * OsPageBytes()));
+
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    ASSERT_EQ(huge_.BytesOf(blocks[i]), kMiB + i * OsPageBytes());
+  }
+  for (std::byte* block : blocks) ASSERT_TRUE(huge_.Give(block));
+  EXPECT_EQ(huge_.live_count(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, SizesBeyondWhatAnyObjectHasAreRefusedWithoutACall) {
+  const size_t before = os_.calls(FakeOs::kMap);
+
+  EXPECT_EQ(Take(SIZE_MAX), nullptr);
+  EXPECT_EQ(Take(size_t{PTRDIFF_MAX}), nullptr);
+
+  EXPECT_EQ(os_.calls(FakeOs::kMap), before);
+  EXPECT_EQ(Take(size_t{1} << 62), nullptr);
+  EXPECT_EQ(huge_.live_count(), 0u);
+}
+
+TEST_F(HugeBlocksTest, AFreedBlockIsUsedAgainWithItsMemory) {
+  std::byte* const block = Take(2 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  ASSERT_TRUE(huge_.Give(block));
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+
+  EXPECT_EQ(Take(2 * kMiB), block);
+
+  EXPECT_EQ(FindDamage(block, 2 * kMiB, 1), kIntact);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(huge_.live_bytes(), 2 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, ABlockThatMustBeZeroNeverComesFromTheCache) {
+  std::byte* const cached = Take(2 * kMiB);
+  FillPattern(cached, 2 * kMiB, 1);
+  ASSERT_TRUE(huge_.Give(cached));
+
+  std::byte* const block = huge_.Take(2 * kMiB, 16, Contents::kZero);
+
+  EXPECT_NE(block, cached);
+  EXPECT_EQ(CountPagesWithMemory(block, 2 * kMiB), 0u);
+  EXPECT_TRUE(IsZero(block, 2 * kMiB));
+}
+
+TEST_F(HugeBlocksTest, TheShortestCachedBlockThatIsLongEnoughIsUsed) {
+  const size_t sizes[] = {2 * kMiB, 5 * kMiB, 7 * kMiB};
+  for (size_t first = 0; first < 3; ++first) {
+    // Freed in another order each time.
+    std::byte* blocks[3];
+    for (size_t i = 0; i < 3; ++i) blocks[i] = Take(sizes[i]);
+    for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(huge_.Give(blocks[(first + i) % 3]));
+
+    EXPECT_EQ(Take(4 * kMiB), blocks[1]);
+
+    huge_.Release(os_.now(), 0, kAll);
+  }
+}
+
+TEST_F(HugeBlocksTest, ACachedBlockOfTheWrongAlignmentIsLeftAlone) {
+  std::byte* const wide = huge_.Take(4 * kMiB, 64 * kMiB, Contents::kAny);
+  ASSERT_TRUE(huge_.Give(wide));
+  ASSERT_EQ(Take(2 * kMiB), wide);
+  // What was cut off lies 2 MiB behind a multiple of 64 MiB.
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+
+  std::byte* const block = huge_.Take(2 * kMiB, 4 * kMiB, Contents::kAny);
+
+  EXPECT_EQ(AddressOf(block) % (4 * kMiB), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatIsTooLongIsCutAndTheRestStaysInTheCache) {
+  std::byte* const whole = TakeAndGive(8 * kMiB);
+
+  EXPECT_EQ(Take(3 * kMiB), whole);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 3 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 5 * kMiB);
+  EXPECT_EQ(Take(5 * kMiB), whole + 3 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ARestTooShortForTheCacheIsUnmapped) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+
+  EXPECT_EQ(Take(3 * kMiB - 512 * kKiB), whole);
+
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(huge_.live_bytes(), 3 * kMiB - 512 * kKiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, AVeryShortRestStaysWithTheBlock) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+  const size_t before = os_.calls(FakeOs::kUnmap);
+
+  EXPECT_EQ(Take(3 * kMiB - OsPageBytes()), whole);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 3 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kUnmap), before);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ARestThatCannotBeCutOffStaysWithTheBlock) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+  os_.RefuseEvery(FakeOs::kUnmap);
+
+  EXPECT_EQ(Take(3 * kMiB - 512 * kKiB), whole);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 3 * kMiB);
+  EXPECT_EQ(huge_.live_bytes(), 3 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ARestWithoutMemoryForItsTableIsUnmapped) {
+  std::byte* const whole = TakeAndGive(8 * kMiB);
+  UseUpMetadata();
+  os_.RefuseEvery(FakeOs::kMap);
+
+  EXPECT_EQ(Take(3 * kMiB), whole);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 3 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ACachedBlockThatIsALittleTooShortGrows) {
+  std::byte* const cached = Take(6 * kMiB);
+  FillPattern(cached, 6 * kMiB, 1);
+  ASSERT_TRUE(huge_.Give(cached));
+
+  std::byte* const block = Take(8 * kMiB);
+
+  // The pages came along, wherever it lies now.
+  EXPECT_EQ(huge_.BytesOf(block), 8 * kMiB);
+  EXPECT_EQ(FindDamage(block, 6 * kMiB, 1), kIntact);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ACachedBlockOfLessThanHalfTheSizeIsLeftAlone) {
+  TakeAndGive(3 * kMiB);
+
+  std::byte* const block = Take(8 * kMiB);
+
+  EXPECT_NE(block, nullptr);
+  EXPECT_EQ(huge_.cached_bytes(), 3 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, ACachedBlockThatCannotGrowGoesBackToTheCache) {
+  TakeAndGive(6 * kMiB);
+  os_.RefuseEvery(FakeOs::kResize);
+  os_.RefuseEvery(FakeOs::kMove);
+
+  std::byte* const block = Take(8 * kMiB);
+
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(huge_.BytesOf(block), 8 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 6 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, TheCacheNeverHoldsMoreThanItsBound) {
+  g_options.huge_cache_mib = 10;
+  std::vector<std::byte*> blocks;
+  for (int i = 0; i < 8; ++i) blocks.push_back(Take(4 * kMiB));
+
+  for (std::byte* block : blocks) {
+    ASSERT_TRUE(huge_.Give(block));
+    EXPECT_LE(huge_.cached_bytes(), 10 * kMiB);
+  }
+
+  EXPECT_EQ(huge_.cached_bytes(), 8 * kMiB);
+  EXPECT_EQ(huge_.returned_bytes(), 24 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, TheCacheHoldsMoreWhereMoreIsLive) {
+  const auto CacheAll = [this] {
+    std::vector<std::byte*> blocks;
+    for (int i = 0; i < 60; ++i) blocks.push_back(Take(4 * kMiB));
+    for (std::byte* block : blocks) EXPECT_TRUE(huge_.Give(block));
+    return huge_.cached_bytes();
+  };
+  const size_t alone = CacheAll();
+  Take(400 * kMiB);
+
+  const size_t beside_others = CacheAll();
+
+  EXPECT_LE(alone, 64 * kMiB);
+  EXPECT_GE(beside_others, alone + 80 * kMiB);
+  EXPECT_LE(beside_others, g_options.huge_cache_mib * kMiB);
+}
+
+TEST_F(HugeBlocksTest, TheOldestLeaveAFullCache) {
+  g_options.huge_cache_mib = 8;
+  std::byte* const old = Take(4 * kMiB);
+  std::byte* const middle = Take(4 * kMiB);
+  std::byte* const young = Take(4 * kMiB);
+
+  for (std::byte* block : {old, middle, young}) ASSERT_TRUE(huge_.Give(block));
+
+  EXPECT_FALSE(os_.IsMapped(old, 4 * kMiB));
+  EXPECT_TRUE(os_.IsMapped(middle, 4 * kMiB));
+  EXPECT_TRUE(os_.IsMapped(young, 4 * kMiB));
+}
+
+TEST_F(HugeBlocksTest, ABlockLargerThanTheCacheIsUnmappedAtOnce) {
+  g_options.huge_cache_mib = 2;
+
+  TakeAndGive(3 * kMiB);
+
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, WithoutADelayNothingIsCached) {
+  g_options.release_delay_ms = 0;
+
+  TakeAndGive(3 * kMiB);
+
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(huge_.returned_bytes(), 3 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, CachedBlocksLeaveWhenTheyHaveWaitedLongEnough) {
+  std::byte* const old = TakeAndGive(2 * kMiB);
+  os_.Advance(kAge - 1);
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 0u);
+  std::byte* const young = TakeAndGive(9 * kMiB);
+
+  os_.Advance(1);
+
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 2 * kMiB);
+  EXPECT_FALSE(os_.IsMapped(old, 2 * kMiB));
+  EXPECT_TRUE(os_.IsMapped(young, 9 * kMiB));
+  EXPECT_EQ(huge_.returned_bytes(), 2 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ReleaseStopsAtItsLimit) {
+  std::vector<std::byte*> blocks;
+  for (int i = 0; i < 4; ++i) blocks.push_back(Take(2 * kMiB));
+  for (std::byte* block : blocks) ASSERT_TRUE(huge_.Give(block));
+
+  EXPECT_EQ(huge_.Release(os_.now(), 0, 3), 6 * kMiB);
+
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatWasGivenBackAfterTheClockWasReadIsNotOld) {
+  const Milliseconds read = os_.now();
+  os_.Advance(1);
+  TakeAndGive(2 * kMiB);
+
+  EXPECT_EQ(huge_.Release(read, kAge, kAll), 0u);
+}
+
+TEST_F(HugeBlocksTest, ABlockThatCannotBeUnmappedGivesAtLeastItsMemoryBack) {
+  std::byte* const block = Take(2 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  ASSERT_TRUE(huge_.Give(block));
+  os_.RefuseEvery(FakeOs::kUnmap);
+
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 2 * kMiB);
+
+  EXPECT_EQ(CountPagesWithMemory(block, 2 * kMiB), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+}
+
+TEST_F(HugeBlocksTest, ABlockGrowsInPlaceWhereThereIsRoom) {
+  std::byte* const block = Take(8 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  ASSERT_EQ(huge_.Resize(block, 2 * kMiB), block);
+  huge_.Release(os_.now(), 0, kAll);  // what was cut off, so that the addresses are free
+
+  EXPECT_EQ(huge_.Resize(block, 4 * kMiB), block);
+
+  EXPECT_EQ(huge_.BytesOf(block), 4 * kMiB);
+  EXPECT_EQ(FindDamage(block, 2 * kMiB, 1), kIntact);
+  EXPECT_TRUE(IsZero(block + 2 * kMiB, 2 * kMiB));
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockWithoutRoomMovesItsPages) {
+  std::byte* const block = Take(2 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  std::byte* const moved = huge_.Resize(block, 4 * kMiB);
+
+  ASSERT_NE(moved, nullptr);
+  EXPECT_NE(moved, block);
+  EXPECT_EQ(huge_.BytesOf(block), 0u);
+  EXPECT_EQ(huge_.BytesOf(moved), 4 * kMiB);
+  EXPECT_EQ(FindDamage(moved, 2 * kMiB, 1), kIntact);
+  EXPECT_FALSE(os_.IsMapped(block, OsPageBytes()));
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockThatCannotGrowIsAsBefore) {
+  std::byte* const block = Take(2 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  for (const FakeOs::Call call : {FakeOs::kMap, FakeOs::kMove}) {
+    os_.Refuse(call);
+    EXPECT_EQ(huge_.Resize(block, 4 * kMiB), nullptr);
+
+    EXPECT_EQ(huge_.BytesOf(block), 2 * kMiB);
+    EXPECT_EQ(huge_.live_bytes(), 2 * kMiB);
+    EXPECT_EQ(FindDamage(block, 2 * kMiB, 1), kIntact);
+    ExpectHeldIsMapped();
+  }
+}
+
+TEST_F(HugeBlocksTest, ABlockShrinksInPlaceAndTheRestIsCached) {
+  std::byte* const block = Take(8 * kMiB);
+  FillPattern(block, 3 * kMiB, 1);
+
+  EXPECT_EQ(huge_.Resize(block, 3 * kMiB - 1), block);
+
+  EXPECT_EQ(huge_.BytesOf(block), 3 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 5 * kMiB);
+  EXPECT_EQ(FindDamage(block, 3 * kMiB, 1), kIntact);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ResizingToTheSameSizeChangesNothing) {
+  std::byte* const block = Take(2 * kMiB);
+  const size_t before = os_.calls(FakeOs::kResize) + os_.calls(FakeOs::kUnmap);
+
+  EXPECT_EQ(huge_.Resize(block, 2 * kMiB - 5), block);
+
+  EXPECT_EQ(huge_.BytesOf(block), 2 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kResize) + os_.calls(FakeOs::kUnmap), before);
+}
+
+TEST_F(HugeBlocksTest, OnlyALiveBlockCanBeResized) {
+  std::byte* const block = TakeAndGive(2 * kMiB);
+
+  EXPECT_EQ(huge_.Resize(block, 4 * kMiB), nullptr);
+
+  EXPECT_EQ(huge_.live_count(), 0u);
+}
+
+TEST_F(HugeBlocksTest, ARefusalAtAnyCallIsNullAndNothingIsLost) {
+  for (size_t n = 1;; ++n) {
+    SCOPED_TRACE(n);
+    const size_t before = os_.refusals();
+    os_.RefuseAny(n);
+
+    std::byte* const block = huge_.Take(2 * kMiB, 64 * kMiB, Contents::kAny);
+
+    os_.RefuseNothing();
+    const bool refused = os_.refusals() != before;
+    ASSERT_TRUE(refused || block != nullptr);
+    EXPECT_EQ(huge_.live_bytes(), block != nullptr ? 2 * kMiB : 0);
+    EXPECT_GE(os_.mapped_bytes(), HeldBytes());
+    if (!refused) break;
+    if (block != nullptr) {
+      ASSERT_TRUE(huge_.Give(block));
+    }
+    huge_.Release(os_.now(), 0, kAll);
+  }
+}
+
+TEST_F(HugeBlocksTest, ARefusedTableGivesTheMappingBack) {
+  UseUpMetadata();
+  const size_t before = os_.mapped_bytes();
+  // The first map is the block's (its alignment is the page's), the second that of its table.
+  os_.Refuse(FakeOs::kMap, 2);
+
+  EXPECT_EQ(Take(2 * kMiB), nullptr);
+
+  EXPECT_EQ(os_.mapped_bytes(), before);
+  EXPECT_EQ(huge_.live_count(), 0u);
+}
+
+TEST_F(HugeBlocksTest, ARefusedMappingIsTriedAgainWithoutTheCache) {
+  TakeAndGive(20 * kMiB);
+  os_.Refuse(FakeOs::kMap);
+
+  std::byte* const block = huge_.Take(kMiB, 16, Contents::kZero);
+
+  EXPECT_NE(block, nullptr);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, FreedBlocksAreRememberedForReports) {
+  std::byte* const block = Take(2 * kMiB);
+  EXPECT_FALSE(huge_.WasFreed(block));
+
+  ASSERT_TRUE(huge_.Give(block));
+
+  EXPECT_TRUE(huge_.WasFreed(block));
+  EXPECT_TRUE(huge_.WasFreed(block + 2 * kMiB - 1));
+  EXPECT_FALSE(huge_.WasFreed(block + 2 * kMiB));
+  EXPECT_FALSE(huge_.WasFreed(block - 1));
+  EXPECT_FALSE(huge_.WasFreed(nullptr));
+  huge_.Release(os_.now(), 0, kAll);
+  EXPECT_TRUE(huge_.WasFreed(block));
+}
+
+TEST_F(HugeBlocksTest, AnyAddressInALiveBlockFindsItsSize) {
+  std::byte* const block = Take(2 * kMiB);
+
+  EXPECT_EQ(huge_.BytesAround(block), 2 * kMiB);
+  EXPECT_EQ(huge_.BytesAround(block + 2 * kMiB - 1), 2 * kMiB);
+  EXPECT_EQ(huge_.BytesAround(block + 2 * kMiB), 0u);
+  EXPECT_EQ(huge_.BytesAround(block - 1), 0u);
+  ASSERT_TRUE(huge_.Give(block));
+  EXPECT_EQ(huge_.BytesAround(block), 0u);
+}
+
+TEST_F(HugeBlocksTest, LargeBlocksAskForHugePagesUnlessThatIsOff) {
+  Take(64 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+  Take(2 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+  // A block whose pages the program may never touch would become resident in large pieces.
+  huge_.Take(64 * kMiB, 16, Contents::kZero);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+
+  g_options.huge_pages = 0;
+  Take(64 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+}
+
+TEST_F(HugeBlocksTest, ThreadsKeepTheirBlocksApart) {
+  std::vector<std::thread> threads;
+  for (uint64_t key = 1; key <= 4; ++key) {
+    threads.emplace_back([this, key] {
+      for (size_t i = 1; i <= 40; ++i) {
+        const size_t bytes = kMiB + (i * key % 5) * 512 * kKiB;
+        std::byte* block = Take(bytes);
+        ASSERT_NE(block, nullptr);
+        FillPattern(block, 4096, key);
+        if (i % 3 == 0) block = huge_.Resize(block, bytes * 2);
+        ASSERT_NE(block, nullptr);
+        ASSERT_EQ(FindDamage(block, 4096, key), kIntact);
+        ASSERT_TRUE(huge_.Give(block));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_EQ(huge_.live_count(), 0u);
+  EXPECT_EQ(huge_.live_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+}  // namespace
+}  // namespace cma
