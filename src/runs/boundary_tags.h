@@ -1,0 +1,76 @@
+// The representation of runs: which granules of a superblock belong together. Tags lie outside
+// of user memory. No policy here; all functions are for the holder of the superblock's lock
+// unless said otherwise.
+//
+// Invariant: the runs of a superblock tile it, and none is shorter than a slot. So a slot holds
+// the start of one run at most, and the end of one.
+#ifndef CMA_RUNS_BOUNDARY_TAGS_H_
+#define CMA_RUNS_BOUNDARY_TAGS_H_
+
+#include "central/superblock.h"
+
+namespace cma {
+
+// A run of `superblock`: granules [start, start + length). length 0: no run.
+struct Run {
+  Superblock* superblock = nullptr;
+  uint32_t start = 0;
+  uint32_t length = 0;
+
+  uint32_t end() const { return start + length; }
+  std::byte* address() const { return superblock->base + (size_t{start} << kGranuleShift); }
+  size_t bytes() const { return size_t{length} << kGranuleShift; }
+};
+
+inline RunTag& TagAt(Superblock* superblock, uint32_t granule) {
+  return superblock->tables->tags[granule / kGranulesPerSlot];
+}
+
+inline RunState StateOf(const Run& run) {
+  return static_cast<RunState>(TagAt(run.superblock, run.start).state);
+}
+
+inline void WriteTags(const Run& run, RunState state) {
+  TagAt(run.superblock, run.start) = {run.length, run.start % kGranulesPerSlot,
+                                      static_cast<uint32_t>(state), 0};
+  run.superblock->tables->run_ending_in[(run.end() - 1) / kGranulesPerSlot] =
+      static_cast<uint16_t>(run.start);
+}
+
+// The run that no longer starts here has become part of the one before it.
+inline void EraseStart(const Run& run) { TagAt(run.superblock, run.start) = {}; }
+
+// The run that starts at `granule`. REQUIRES: one does.
+inline Run RunAt(Superblock* superblock, uint32_t granule) {
+  return {superblock, granule, TagAt(superblock, granule).length};
+}
+
+// Neighbours; length 0 at the superblock's edges.
+inline Run RunAfter(const Run& run) {
+  if (run.end() == kGranulesPerSuperblock) return {};
+  return RunAt(run.superblock, run.end());
+}
+inline Run RunBefore(const Run& run) {
+  if (run.start == 0) return {};
+  const uint32_t start =
+      run.superblock->tables->run_ending_in[(run.start - 1) / kGranulesPerSlot];
+  return {run.superblock, start, run.start - start};
+}
+
+// The used run that starts exactly at `address`; length 0 if none does. Any thread may ask for
+// a block it holds: the tag of a live block does not change.
+inline Run UsedRunAt(Superblock* superblock, const void* address) {
+  const size_t offset = AddressOf(address) - AddressOf(superblock->base);
+  if (offset % kGranuleBytes != 0) return {};
+  const auto granule = static_cast<uint32_t>(offset >> kGranuleShift);
+  const RunTag tag = TagAt(superblock, granule);
+  if (tag.offset != granule % kGranulesPerSlot ||
+      tag.state != static_cast<uint32_t>(RunState::kUsed)) {
+    return {};
+  }
+  return {superblock, granule, tag.length};
+}
+
+}  // namespace cma
+
+#endif  // CMA_RUNS_BOUNDARY_TAGS_H_

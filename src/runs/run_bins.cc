@@ -1,0 +1,103 @@
+#include "runs/run_bins.h"
+
+#include <bit>
+
+namespace cma {
+namespace {
+
+constexpr unsigned kSlotBits = 12;
+static_assert(kSlotsPerSuperblock == 1u << kSlotBits);
+
+uint32_t LinkTo(const Run& run) {
+  return (run.superblock->number << kSlotBits | run.start / kGranulesPerSlot) + 1;
+}
+
+RunLinks& LinksOf(const Run& run) {
+  return run.superblock->tables->links[run.start / kGranulesPerSlot];
+}
+
+// A rest is nothing, or long enough to be a run.
+bool Splits(uint32_t rest) { return rest == 0 || rest >= kGranulesPerSlot; }
+
+}  // namespace
+
+size_t RunBins::BinOf(uint32_t length) {
+  if (length < kExact) return length;
+  const unsigned log = static_cast<unsigned>(std::bit_width(length)) - 1;
+  return kExact + (log - kExactLog) * 16 + ((length >> (log - 4)) & 15);
+}
+
+Run RunBins::Decode(uint32_t link) const {
+  if (link == 0) return {};
+  Superblock* superblock = central_->FromNumber((link - 1) >> kSlotBits);
+  const uint32_t slot = (link - 1) & (kSlotsPerSuperblock - 1);
+  const RunTag tag = superblock->tables->tags[slot];
+  return {superblock, slot * kGranulesPerSlot + tag.offset, tag.length};
+}
+
+uint32_t RunBins::Next(const Run& run) const { return LinksOf(run).next; }
+
+void RunBins::Insert(const Run& run) {
+  const size_t bin = BinOf(run.length);
+  const uint32_t head = heads_[bin];
+  LinksOf(run) = {head, 0};
+  if (head != 0) LinksOf(Decode(head)).prev = LinkTo(run);
+  heads_[bin] = LinkTo(run);
+  occupied_.Set(bin);
+}
+
+void RunBins::Remove(const Run& run) {
+  const size_t bin = BinOf(run.length);
+  const RunLinks links = LinksOf(run);
+  if (links.next != 0) LinksOf(Decode(links.next)).prev = links.prev;
+  if (links.prev != 0) {
+    LinksOf(Decode(links.prev)).next = links.next;
+  } else {
+    heads_[bin] = links.next;
+    if (links.next == 0) occupied_.Clear(bin);
+  }
+}
+
+Run RunBins::FindBestFit(uint32_t length) const {
+  const size_t own = BinOf(length);
+  if (length < kExact) {
+    if (heads_[own] != 0) return Decode(heads_[own]);
+  } else {
+    Run run = Decode(heads_[own]);
+    for (int i = 0; i < kProbes && run.length != 0; ++i, run = Decode(Next(run))) {
+      if (run.length >= length) return run;
+    }
+  }
+  // Shorter rests than a slot cannot be runs, so lengths just above are passed over.
+  const size_t from = length < kExact ? BinOf(length + kGranulesPerSlot) : own + 1;
+  const size_t bin = occupied_.FindFrom(from);
+  return bin < kBins ? Decode(heads_[bin]) : Run{};
+}
+
+bool RunBins::FitAligned(const Run& run, uint32_t length, uint32_t alignment, Place* place) {
+  // As high as it goes, or, if that leaves a sliver above, as high as it goes with a run above.
+  for (const uint32_t above : {0u, kGranulesPerSlot}) {
+    if (run.length < length + above) return false;
+    const uint32_t start = (run.end() - length - above) & ~(alignment - 1);
+    if (start < run.start) return false;
+    if (Splits(start - run.start) && Splits(run.end() - start - length)) {
+      *place = {run, start};
+      return true;
+    }
+  }
+  return false;
+}
+
+RunBins::Place RunBins::FindAligned(uint32_t length, uint32_t alignment) const {
+  Place place;
+  for (size_t bin = occupied_.FindFrom(BinOf(length)); bin < kBins;
+       bin = occupied_.FindFrom(bin + 1)) {
+    Run run = Decode(heads_[bin]);
+    for (int i = 0; i < kProbes && run.length != 0; ++i, run = Decode(Next(run))) {
+      if (FitAligned(run, length, alignment, &place)) return place;
+    }
+  }
+  return {};
+}
+
+}  // namespace cma

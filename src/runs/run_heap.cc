@@ -1,0 +1,152 @@
+#include "runs/run_heap.h"
+
+namespace cma {
+
+bool RunHeap::AddSuperblock() {
+  Superblock* superblock = central_->TakeSuperblock();
+  if (superblock == nullptr) return false;
+  superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
+  superblock->needs_sweep = true;
+  superblocks_.PushFront(superblock);
+  ++superblock_count_;
+  const Run whole = {superblock, 0, kGranulesPerSuperblock};
+  WriteTags(whole, RunState::kFree);
+  InsertFree(whole);
+  return true;
+}
+
+void RunHeap::RemoveSuperblock(Superblock* superblock) {
+  RemoveFree({superblock, 0, kGranulesPerSuperblock});
+  superblocks_.Remove(superblock);
+  --superblock_count_;
+  if (empty_ == superblock) empty_ = nullptr;
+  superblock->arena.store(kNoArena, std::memory_order_relaxed);
+  central_->GiveSuperblock(superblock, central_->os().now());
+}
+
+void RunHeap::InsertFree(const Run& run) {
+  bins_.Insert(run);
+  free_granules_ += run.length;
+}
+
+void RunHeap::RemoveFree(const Run& run) {
+  bins_.Remove(run);
+  free_granules_ -= run.length;
+}
+
+Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState state) {
+  if (from.superblock == empty_) empty_ = nullptr;
+  RemoveFree(from);
+  const Run front = {from.superblock, from.start, start - from.start};
+  Run used = {from.superblock, start, length};
+  const Run rest = {from.superblock, used.end(), from.end() - used.end()};
+  if (front.length != 0) {
+    WriteTags(front, RunState::kFree);
+    InsertFree(front);
+  }
+  if (rest.length >= kGranulesPerSlot) {
+    WriteTags(rest, RunState::kFree);
+    InsertFree(rest);
+  } else {
+    used.length += rest.length;
+  }
+  WriteTags(used, state);
+  return used;
+}
+
+void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
+  const size_t page = OsPageBytes();
+  const size_t first = (size_t{run.start} << kGranuleShift) / page;
+  const size_t last = ((size_t{run.end()} << kGranuleShift) + page - 1) / page;
+  Superblock* const superblock = run.superblock;
+  if (zero_pages != nullptr) {
+    for (size_t i = first; i < last && i - first < ZeroPages::kMax; ++i) {
+      if (!superblock->touched.Test(i)) zero_pages->zero.Set(i - first);
+    }
+  }
+  superblock->touched.SetRange(first, last);
+  superblock->aged.ClearRange(first, last);
+}
+
+Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages) {
+  Run used;
+  for (;;) {
+    if (alignment == 1) {
+      if (const Run best = bins_.FindBestFit(length); best.length != 0) {
+        used = Carve(best, best.start, length, RunState::kUsed);
+        break;
+      }
+    } else if (const RunBins::Place place = bins_.FindAligned(length, alignment);
+               place.run.length != 0) {
+      used = Carve(place.run, place.start, length, RunState::kUsed);
+      break;
+    }
+    if (!AddSuperblock()) return {};
+  }
+  TouchPages(used, zero_pages);
+  return used;
+}
+
+Run RunHeap::TakeSlabRun() {
+  constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
+  for (;;) {
+    if (const RunBins::Place place = bins_.FindAligned(kUnit, kUnit); place.run.length != 0) {
+      return Carve(place.run, place.start, kUnit, RunState::kSlab);
+    }
+    if (!AddSuperblock()) return {};
+  }
+}
+
+void RunHeap::GiveRun(Run run) {
+  run.superblock->needs_sweep = true;
+  if (const Run right = RunAfter(run); right.length != 0 && StateOf(right) == RunState::kFree) {
+    RemoveFree(right);
+    EraseStart(right);
+    run.length += right.length;
+  }
+  if (const Run left = RunBefore(run); left.length != 0 && StateOf(left) == RunState::kFree) {
+    RemoveFree(left);
+    EraseStart(run);
+    run = {run.superblock, left.start, left.length + run.length};
+  }
+  WriteTags(run, RunState::kFree);
+  InsertFree(run);
+  if (run.length == kGranulesPerSuperblock) {
+    if (empty_ != nullptr) {
+      RemoveSuperblock(run.superblock);
+    } else {
+      empty_ = run.superblock;
+    }
+  }
+}
+
+bool RunHeap::ResizeRun(Run run, uint32_t length) {
+  if (length > run.length) {
+    const Run right = RunAfter(run);
+    if (right.length == 0 || StateOf(right) != RunState::kFree ||
+        run.length + right.length < length) {
+      return false;
+    }
+    RemoveFree(right);
+    EraseStart(right);
+    run.length += right.length;
+  }
+  Run rest = {run.superblock, run.start + length, run.length - length};
+  if (rest.length >= kGranulesPerSlot) {
+    run.length = length;
+    // What is cut off may lie beside a free run already.
+    if (const Run right = RunAfter(rest); right.length != 0 && StateOf(right) == RunState::kFree) {
+      RemoveFree(right);
+      EraseStart(right);
+      rest.length += right.length;
+    }
+    WriteTags(rest, RunState::kFree);
+    InsertFree(rest);
+    run.superblock->needs_sweep = true;
+  }
+  WriteTags(run, RunState::kUsed);
+  TouchPages(run, nullptr);
+  return true;
+}
+
+}  // namespace cma

@@ -1,0 +1,70 @@
+// Runs of one arena: takes superblocks from the central heap, cuts runs out of them, merges
+// what comes back with both neighbours, and gives superblocks back when they are empty.
+//
+// Not thread-safe: guarded by its arena's lock, under which it may take the central heap's.
+#ifndef CMA_RUNS_RUN_HEAP_H_
+#define CMA_RUNS_RUN_HEAP_H_
+
+#include <cstddef>
+
+#include "base/bits.h"
+#include "central/central_heap.h"
+#include "runs/boundary_tags.h"
+#include "runs/run_bins.h"
+
+namespace cma {
+
+// Pages of a new large block that read as zero already; for calloc.
+struct ZeroPages {
+  static constexpr size_t kMax = (kLargeMax + kLargeStep) / kMinPageBytes + 2;
+  BitSet<kMax> zero = {};  // bit i: the i-th OS page that the block has a part of
+};
+
+class RunHeap {
+ public:
+  constexpr RunHeap(CentralHeap& central, ArenaId owner)
+      : central_(&central), owner_(owner), bins_(central) {}
+
+  // At least `length` granules at a multiple of `alignment` granules; length 0 in the answer: the
+  // OS refuses memory. `zero_pages` may be null.
+  // REQUIRES: length >= kGranulesPerSlot; alignment a power of two, at most a superblock.
+  [[nodiscard]] Run TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages);
+
+  // A run for a slab: kUnitBytes at a multiple of it. Its pages count as untouched until the slab
+  // says otherwise (Superblock::touched is left as it is).
+  [[nodiscard]] Run TakeSlabRun();
+
+  // Takes a used or slab run back. If that empties its superblock, the central heap may get it.
+  void GiveRun(Run run);
+
+  // Changes the length of a used run in place; false if its right neighbour is in use.
+  // REQUIRES: length >= kGranulesPerSlot.
+  [[nodiscard]] bool ResizeRun(Run run, uint32_t length);
+
+  IntrusiveList<Superblock>& superblocks() { return superblocks_; }
+  CentralHeap& central() const { return *central_; }
+
+  size_t superblock_count() const { return superblock_count_; }
+  size_t free_granules() const { return free_granules_; }
+
+ private:
+  bool AddSuperblock();
+  void RemoveSuperblock(Superblock* superblock);
+  Run Carve(const Run& from, uint32_t start, uint32_t length, RunState state);
+  void InsertFree(const Run& run);
+  void RemoveFree(const Run& run);
+  void TouchPages(const Run& run, ZeroPages* zero_pages);
+
+  CentralHeap* const central_;
+  const ArenaId owner_;
+  RunBins bins_;
+  IntrusiveList<Superblock> superblocks_;
+  size_t superblock_count_ = 0;
+  size_t free_granules_ = 0;
+  // One empty superblock is kept, so that a program on the edge does not take and give all day.
+  Superblock* empty_ = nullptr;
+};
+
+}  // namespace cma
+
+#endif  // CMA_RUNS_RUN_HEAP_H_

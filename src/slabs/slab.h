@@ -1,0 +1,44 @@
+// A slab: one unit cut into equal small blocks, with one bit per block outside of it.
+//
+// Blocks are given out in address order, first from pages that hold memory already. So a fresh
+// slab fills like a bump range, and pages that no block needs stay untouched.
+//
+// Guarded by the lock of the arena that owns the superblock.
+#ifndef CMA_SLABS_SLAB_H_
+#define CMA_SLABS_SLAB_H_
+
+#include <cstddef>
+
+#include "central/superblock.h"
+#include "runs/boundary_tags.h"
+
+namespace cma {
+
+// Makes a slab of a run from RunHeap::TakeSlabRun().
+Slab* MakeSlab(const Run& run, size_t block_bytes);
+
+// Writes what the slab knows of its pages back to the superblock; the run may then be given back.
+Run UnmakeSlab(Slab* slab);
+
+// The slab that `address` lies in; nullptr if that unit is none.
+Slab* SlabAt(Superblock* superblock, const void* address);
+
+// Takes up to `want` free blocks into `out`; how many.
+size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want);
+
+// Takes the first of `count` blocks back, as far as they lie in this slab; how many. Reports one
+// that is free already. REQUIRES: the first one does lie here.
+size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count);
+
+// Whether the slab has the block, which lies in it, among its free ones.
+bool IsFreeInSlab(const Slab* slab, const std::byte* block);
+
+// Pages (bit i: page i) that hold memory and no live block.
+uint16_t IdlePages(const Slab* slab);
+
+// OS pages in a slab.
+size_t PagesPerSlab();
+
+}  // namespace cma
+
+#endif  // CMA_SLABS_SLAB_H_
