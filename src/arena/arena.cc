@@ -1,0 +1,342 @@
+#include "arena/arena.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "report/fault.h"
+
+namespace cma {
+namespace {
+
+// Bytes that all depots of an arena may hold: a base, and so much of what it has.
+constexpr size_t kDepotBytes = 256 * kKiB;
+constexpr size_t kDepotShareOfSuperblocks = 32;
+
+uint32_t GranulesOf(size_t bytes) {
+  return static_cast<uint32_t>((bytes + kGranuleBytes - 1) >> kGranuleShift);
+}
+
+// Which quarter the share of free blocks is in; kNotListed for none free.
+uint8_t FullnessOf(const Slab* slab) {
+  const uint32_t free_quarters = uint32_t{slab->free_blocks} * 4;
+  const uint32_t capacity = slab->capacity;
+  if (free_quarters == 0) return kNotListed;
+  return static_cast<uint8_t>((free_quarters > capacity) + (free_quarters > 2 * capacity) +
+                              (free_quarters > 3 * capacity));
+}
+
+}  // namespace
+
+Slab* Arena::FullestSlab(SizeClass c) {
+  for (IntrusiveList<Slab>& list : partial_[c]) {
+    if (Slab* slab = list.front(); slab != nullptr) return slab;
+  }
+  return nullptr;
+}
+
+Slab* Arena::AddSlab(SizeClass c) {
+  const Run run = runs_.TakeSlabRun();
+  if (run.length == 0) return nullptr;
+  Slab* slab = MakeSlab(run, ClassBytes(c));
+  ++slabs_;
+  runs_.central().map().SetUnit(AddressOf(slab->base),
+                                AddressMap::OwnerTag(id_) | slab->block_bytes);
+  return slab;
+}
+
+void Arena::RemoveSlab(Slab* slab) {
+  if (slab->fullness != kNotListed) {
+    partial_[slab->block_bytes / kMinAlignment][slab->fullness].Remove(slab);
+  }
+  runs_.central().map().SetUnit(AddressOf(slab->base), 0);
+  --slabs_;
+  runs_.GiveRun(UnmakeSlab(slab));
+}
+
+// Puts the slab into the list that its number of free blocks asks for.
+void Arena::Relist(Slab* slab) {
+  const uint8_t fullness = FullnessOf(slab);
+  if (fullness == slab->fullness) return;
+  SlabLists& lists = partial_[slab->block_bytes / kMinAlignment];
+  if (slab->fullness != kNotListed) lists[slab->fullness].Remove(slab);
+  slab->fullness = fullness;
+  if (fullness != kNotListed) lists[fullness].PushFront(slab);
+}
+
+size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
+  size_t n = 0;
+  while (n < want) {
+    Slab* slab = FullestSlab(c);
+    if (slab == nullptr) {
+      // A batch need not be full: a slab is opened for the first block only.
+      if (n > 0) break;
+      slab = AddSlab(c);
+      if (slab == nullptr) break;
+    }
+    n += TakeFromSlab(slab, out + n, want - n);
+    Relist(slab);
+  }
+  small_lent_bytes_ += n * ClassBytes(c);
+  std::reverse(out, out + n);
+  return n;
+}
+
+size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want) {
+  const uint32_t length = GranulesOf(ClassBytes(c));
+  size_t n = 0;
+  for (; n < want; ++n) {
+    const Run run = runs_.TakeRun(length, 1, nullptr);
+    if (run.length == 0) break;
+    run_lent_bytes_ += run.bytes();
+    out[n] = run.address();
+  }
+  std::reverse(out, out + n);
+  return n;
+}
+
+size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want) {
+  if (HasPost()) DrainInbox();
+  if (Depot& depot = depots_[c]; depot.count != 0) {
+    const size_t n = std::min<size_t>(want, depot.count);
+    depot.count -= static_cast<uint32_t>(n);
+    depot.least = std::min(depot.least, depot.count);
+    depot_bytes_ -= n * ClassBytes(c);
+    memcpy(out, depot.blocks + depot.count, n * sizeof *out);
+    return n;
+  }
+  return c < kSmallClasses ? TakeSmall(c, out, want) : TakeMedium(c, out, want);
+}
+
+bool Arena::HasOtherSlab(const Slab* slab) const {
+  for (const IntrusiveList<Slab>& list : partial_[slab->block_bytes / kMinAlignment]) {
+    if (list.front() != nullptr && list.front() != slab) return true;
+  }
+  return false;
+}
+
+// Takes the first blocks back, as far as they lie in this slab; how many.
+size_t Arena::GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count) {
+  const size_t n = GiveToSlab(slab, blocks, count);
+  small_lent_bytes_ -= n * slab->block_bytes;
+  slab->superblock->needs_sweep = true;
+  Relist(slab);
+  // The last slab of a class stays until a sweep finds it empty.
+  if (slab->free_blocks == slab->capacity && HasOtherSlab(slab)) RemoveSlab(slab);
+  return n;
+}
+
+void Arena::GiveOneRun(Superblock* superblock, std::byte* block) {
+  const Run run = UsedRunAt(superblock, block);
+  if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
+  run_lent_bytes_ -= run.bytes();
+  runs_.GiveRun(run);
+}
+
+void Arena::GiveBlocks(std::byte* const* blocks, size_t count) {
+  const AddressMap& map = runs_.central().map();
+  for (size_t i = 0; i < count;) {
+    Superblock* superblock = map.FindSuperblock(AddressOf(blocks[i]));
+    if (superblock == nullptr) [[unlikely]] ReportCorruption("a free block is unmapped", blocks[i]);
+    if (Slab* slab = SlabAt(superblock, blocks[i]); slab != nullptr) {
+      i += GiveToOneSlab(slab, blocks + i, count - i);
+    } else {
+      GiveOneRun(superblock, blocks[i++]);
+    }
+  }
+}
+
+// The class's depot, with room for `count` more blocks; nullptr if it may not have it.
+Depot* Arena::DepotFor(SizeClass c, size_t count) {
+  const size_t most =
+      kDepotBytes + runs_.superblock_count() * (kSuperblockBytes / kDepotShareOfSuperblocks);
+  if (depot_bytes_ + count * ClassBytes(c) > most || count > kDepotCapacity) return nullptr;
+  Depot& depot = depots_[c];
+  if (depot.blocks == nullptr) {
+    depot.blocks = static_cast<std::byte**>(
+        runs_.central().metadata().Take(kDepotCapacity * sizeof *depot.blocks));
+    if (depot.blocks == nullptr) return nullptr;
+  }
+  if (depot.count + count > kDepotCapacity) EmptyDepot(depot, c, kDepotCapacity / 2);
+  return &depot;
+}
+
+void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
+  Depot* const depot = DepotFor(c, count);
+  if (depot == nullptr) return GiveBlocks(blocks, count);
+  memcpy(depot->blocks + depot->count, blocks, count * sizeof *blocks);
+  depot->count += static_cast<uint32_t>(count);
+  depot_bytes_ += count * ClassBytes(c);
+}
+
+// Takes in a block that comes from another arena.
+void Arena::GiveFromParcel(std::byte* block) {
+  const SizeClass c = ClassOfBlock(block);
+  MarkFree(c, block);
+  if (c < kSmallClasses) {
+    GiveBatch(c, &block, 1);
+  } else {
+    GiveBlocks(&block, 1);
+  }
+}
+
+// REQUIRES: it is a block of a slab or a used run of this arena, by what the map and the tags say.
+SizeClass Arena::ClassOfBlock(const std::byte* block) {
+  const AddressMap& map = runs_.central().map();
+  if (map.Covers(AddressOf(block))) {
+    const uint32_t unit = map.Unit(AddressOf(block));
+    if (unit != 0) return AddressMap::BlockBytes(unit) / kMinAlignment;
+  }
+  Superblock* const superblock = map.FindSuperblock(AddressOf(block));
+  if (superblock == nullptr) [[unlikely]] ReportCorruption("a free block is unmapped", block);
+  if (const Slab* slab = SlabAt(superblock, block)) return slab->block_bytes / kMinAlignment;
+  const Run run = UsedRunAt(superblock, block);
+  if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
+  return MediumClassOf(run.bytes());
+}
+
+bool Arena::HoldsFree(SizeClass c, const std::byte* block) {
+  const Depot& depot = depots_[c];
+  if (std::find(depot.blocks, depot.blocks + depot.count, block) != depot.blocks + depot.count) {
+    return true;
+  }
+  Superblock* const superblock = runs_.central().map().FindSuperblock(AddressOf(block));
+  const Slab* const slab = superblock != nullptr ? SlabAt(superblock, block) : nullptr;
+  return slab != nullptr && IsFreeInSlab(slab, block);
+}
+
+// Gives the oldest blocks back to their slabs and runs, all but `keep`.
+void Arena::EmptyDepot(Depot& depot, SizeClass c, size_t keep) {
+  if (depot.count <= keep) return;
+  const size_t n = depot.count - keep;
+  GiveBlocks(depot.blocks, n);
+  memmove(depot.blocks, depot.blocks + n, keep * sizeof *depot.blocks);
+  depot.count = static_cast<uint32_t>(keep);
+  depot.least = std::min(depot.least, depot.count);
+  depot_bytes_ -= n * ClassBytes(c);
+}
+
+// What no taker has come down to since the last round is not needed.
+void Arena::SweepDepots(bool at_once) {
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    Depot& depot = depots_[c];
+    if (depot.count == 0) continue;
+    EmptyDepot(depot, c, at_once ? 0 : depot.count - depot.least);
+    depot.least = depot.count;
+  }
+}
+
+void Arena::Post(Parcel* parcel) {
+  inbox_bytes_.fetch_add(parcel->bytes, std::memory_order_relaxed);
+  Parcel* head = inbox_.load(std::memory_order_relaxed);
+  do {
+    parcel->next = head;
+    // Release pairs with the acquire in DrainInbox(): the addresses and the last writes of the
+    // freeing threads to the blocks are visible to their next owner.
+  } while (!inbox_.compare_exchange_weak(head, parcel, std::memory_order_release,
+                                         std::memory_order_relaxed));
+  const uint32_t waiting = inbox_parcels_.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (waiting < kMostParcels || !lock_.TryAcquire()) return;
+  DrainInbox();
+  lock_.Release();
+}
+
+// A block that carries the key has probably been freed twice; but a program may as well have copied
+// the key out of memory that it got and did not write to.
+void Arena::MarkFree(SizeClass c, std::byte* block) {
+  uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
+  const uint64_t free_key = runs_.central().map().FreeKey();
+  if (key == free_key && (HoldsFree(c, block) || (cache_probe_ != nullptr &&
+                                                  cache_probe_(c, block)))) [[unlikely]] {
+    ReportDoubleFree(block, ClassBytes(c));
+  }
+  key = free_key;
+}
+
+void Arena::DrainInbox() {
+  inbox_parcels_.store(0, std::memory_order_relaxed);
+  Parcel* parcel = inbox_.exchange(nullptr, std::memory_order_acquire);
+  while (parcel != nullptr) {
+    Parcel* const next = parcel->next;
+    for (size_t i = 0; i < parcel->count; ++i) GiveFromParcel(parcel->blocks[i]);
+    inbox_bytes_.fetch_sub(parcel->bytes, std::memory_order_relaxed);
+    parcel->sender->ReturnEmpty(parcel);
+    parcel = next;
+  }
+}
+
+void Arena::ReturnEmpty(Parcel* parcel) {
+  Parcel* head = empties_.load(std::memory_order_relaxed);
+  do {
+    parcel->next = head;
+    // Release pairs with the acquire in TakeEmptyParcels(): the reader of the parcel is done.
+  } while (!empties_.compare_exchange_weak(head, parcel, std::memory_order_release,
+                                           std::memory_order_relaxed));
+}
+
+Parcel* Arena::TakeEmptyParcels() {
+  if (empties_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  return empties_.exchange(nullptr, std::memory_order_acquire);
+}
+
+std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
+  LockGuard guard(lock_);
+  if (HasPost()) DrainInbox();
+  const size_t granule_alignment = alignment <= kGranuleBytes ? 1 : alignment / kGranuleBytes;
+  const Run run = runs_.TakeRun(GranulesOf(bytes), static_cast<uint32_t>(granule_alignment),
+                                zero_pages);
+  if (run.length == 0) return nullptr;
+  run_lent_bytes_ += run.bytes();
+  return run.address();
+}
+
+void Arena::GiveRun(const Run& run) {
+  LockGuard guard(lock_);
+  // Again, now that nobody else can: two threads may free the same block at once.
+  if (UsedRunAt(run.superblock, run.address()).length != run.length) {
+    ReportDoubleFree(run.address(), run.bytes());
+  }
+  run_lent_bytes_ -= run.bytes();
+  runs_.GiveRun(run);
+}
+
+size_t Arena::ResizeRun(const Run& run, size_t bytes) {
+  LockGuard guard(lock_);
+  run_lent_bytes_ -= run.bytes();
+  const bool resized = runs_.ResizeRun(run, GranulesOf(bytes));
+  const size_t usable = (resized ? RunAt(run.superblock, run.start) : run).bytes();
+  run_lent_bytes_ += usable;
+  return usable;
+}
+
+ArenaStats Arena::Stats() {
+  ArenaStats stats;
+  stats.superblock_bytes = runs_.superblock_count() * kSuperblockBytes;
+  stats.slab_bytes = slabs_ * kUnitBytes;
+  stats.small_lent_bytes = small_lent_bytes_;
+  stats.run_lent_bytes = run_lent_bytes_;
+  stats.free_run_bytes = runs_.free_granules() << kGranuleShift;
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    const size_t bytes = depots_[c].count * ClassBytes(c);
+    (c < kSmallClasses ? stats.small_lent_bytes : stats.run_lent_bytes) -= bytes;
+    if (c >= kSmallClasses) stats.free_run_bytes += bytes;
+  }
+  stats.inbox_bytes = inbox_bytes_.load(std::memory_order_relaxed);
+  for (Superblock* s = runs_.superblocks().front(); s != nullptr; s = s->next) {
+    for (uint32_t g = 0; g < kGranulesPerSuperblock; g += RunAt(s, g).length) {
+      const Run run = RunAt(s, g);
+      if (StateOf(run) == RunState::kSlab) {
+        stats.dirty_bytes += static_cast<size_t>(std::popcount(IdlePages(SlabAt(s, run.address())))) *
+                             OsPageBytes();
+      } else if (StateOf(run) == RunState::kFree) {
+        const size_t first = RoundUp(size_t{run.start} << kGranuleShift, OsPageBytes());
+        const size_t last = RoundDown(size_t{run.end()} << kGranuleShift, OsPageBytes());
+        stats.dirty_bytes +=
+            s->touched.CountRange(first / OsPageBytes(), last / OsPageBytes()) * OsPageBytes();
+      }
+    }
+  }
+  return stats;
+}
+
+}  // namespace cma

@@ -1,0 +1,170 @@
+// One CPU's share of the heap: lends blocks to thread caches in batches.
+//
+// Owns:      its slabs and runs. Borrows superblocks from the central heap.
+// Locking:   each public method takes lock_ (LockRank::kArena) unless it says otherwise; under it
+//            the central heap's lock may be taken, never another arena's. Post() takes it only
+//            where parcels have piled up.
+// Invariant: a slab is in partial_[class][fullness] iff it has a free block.
+#ifndef CMA_ARENA_ARENA_H_
+#define CMA_ARENA_ARENA_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+
+#include "base/constants.h"
+#include "runs/run_heap.h"
+#include "slabs/size_classes.h"
+#include "slabs/slab.h"
+#include "sync/lock.h"
+
+namespace cma {
+
+// Addresses of small and medium blocks on their way home. The freeing thread does not need to
+// link the blocks, and so does not write to memory that another core is about to use.
+class Arena;
+struct Parcel {
+  static constexpr size_t kCapacity = 252;
+  Parcel* next;
+  Arena* sender;  // gets the empty parcel back
+  size_t count;
+  size_t bytes;
+  std::byte* blocks[kCapacity];
+};
+static_assert(sizeof(Parcel) == 2048);
+
+// Blocks of one class that caches have given back and others will want in a moment: a stack of
+// addresses, exchanged a batch at a time.
+struct Depot {
+  std::byte** blocks;  // an array of kDepotCapacity, nullptr if it was never used
+  uint32_t count;
+  uint32_t least;      // fewest blocks since the last sweep: nobody needed those
+};
+inline constexpr size_t kDepotCapacity = 1024;
+
+// What of an arena's superblocks is where, in bytes.
+struct ArenaStats {
+  size_t superblock_bytes = 0;
+  size_t slab_bytes = 0;       // units that are slabs
+  size_t small_lent_bytes = 0; // blocks of slabs that are neither free there nor in a depot
+  size_t run_lent_bytes = 0;   // used runs that are in no depot
+  size_t free_run_bytes = 0;
+  size_t inbox_bytes = 0;
+  size_t dirty_bytes = 0;      // pages of free runs and idle pages of slabs that hold memory
+};
+
+class alignas(kIsolation) Arena {
+ public:
+  constexpr Arena(CentralHeap& central, ArenaId id) : id_(id), runs_(central, id) {}
+
+  ArenaId id() const { return id_; }
+
+  // Fills a prefix of `out` with blocks of the class; its length, 0 if the OS refuses memory. The
+  // best one to use first, the warmest or the lowest, is the last.
+  // REQUIRES (these three): the caller holds lock().
+  [[nodiscard]] size_t TakeBlocks(SizeClass c, std::byte** out, size_t want)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Takes blocks of any small or medium class back. REQUIRES: their superblocks are this arena's.
+  void GiveBlocks(std::byte* const* blocks, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // The same for blocks of one class, that is the hurried way: they may wait, still as a batch,
+  // for whoever takes blocks of the class next.
+  void GiveBatch(SizeClass c, std::byte* const* blocks, size_t count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Whether a small or medium block of this arena is free in its slab or in the depot.
+  bool HoldsFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Tells the arenas how to ask whether a block waits in some thread's cache, which the layer
+  // above knows.
+  using CacheProbe = bool (*)(SizeClass c, const std::byte* block);
+  static void SetCacheProbe(CacheProbe probe) { cache_probe_ = probe; }
+  // Takes in what other arenas' threads have posted, and marks the blocks as free: the poster has
+  // not touched them.
+  void DrainInbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  // A run of `bytes` at a multiple of `alignment`; nullptr if the OS refuses memory.
+  // `zero_pages` may be null. REQUIRES: bytes <= kLargeMax.
+  [[nodiscard]] std::byte* TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages)
+      ABSL_LOCKS_EXCLUDED(lock_);
+  // REQUIRES: `run` is used, checked under no lock: the block is the caller's.
+  void GiveRun(const Run& run) ABSL_LOCKS_EXCLUDED(lock_);
+  // Usable bytes of the block after an attempt to make it `bytes` long in place.
+  size_t ResizeRun(const Run& run, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Hands over a parcel for this arena. Lock-free, except that the poster takes the mail in itself
+  // where it has piled up because nobody allocates here. Any thread.
+  void Post(Parcel* parcel) ABSL_LOCKS_EXCLUDED(lock_);
+  // Parcels that have come back empty to the arena that sent them, linked; nullptr if none has.
+  Parcel* TakeEmptyParcels();
+  bool HasPost() const { return inbox_.load(std::memory_order_relaxed) != nullptr; }
+
+  // Sweeps the next superblock of round `round`: pages that were idle at the last round go back
+  // to the OS, idle ones are marked for the next; `at_once` takes both. At most kSweepRanges
+  // ranges are returned per call. False when the round is over. *pending is set if a later round
+  // will find work.
+  bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
+
+  ArenaStats Stats() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+
+  // Ranges, and pages, returned per SweepStep(): at about 1 us and 50 ns each, the lock is held no
+  // longer than a thread that finds it taken sleeps anyway.
+  static constexpr int kSweepRanges = 32;
+  static constexpr size_t kSweepPages = 512;
+  // Parcels, of 2 KiB each, that may pile up.
+  static constexpr uint32_t kMostParcels = 64;
+
+ private:
+  static constexpr size_t kFullnesses = 4;
+  using SlabLists = std::array<IntrusiveList<Slab>, kFullnesses>;
+
+  size_t TakeSmall(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeMedium(SizeClass c, std::byte** out, size_t want)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Slab* FullestSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Slab* AddSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void RemoveSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void Relist(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void GiveOneRun(Superblock* superblock, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool HasOtherSlab(const Slab* slab) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  void ReturnEmpty(Parcel* parcel);
+  void MarkFree(SizeClass c, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  struct Sweep;
+  enum class SweepResult { kDone, kOutOfBudget, kGone };
+  SweepResult SweepSuperblock(Superblock* superblock, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void SweepFreeRun(const Run& run, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void SweepSlab(Slab* slab, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool ReturnPages(Superblock* superblock, size_t first, size_t last)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  Depot* DepotFor(SizeClass c, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  SizeClass ClassOfBlock(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void GiveFromParcel(std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void EmptyDepot(Depot& depot, SizeClass c, size_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void SweepDepots(bool at_once) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
+  inline static constinit CacheProbe cache_probe_ = nullptr;
+
+  const ArenaId id_;
+  Lock lock_{LockRank::kArena};
+  RunHeap runs_ ABSL_GUARDED_BY(lock_);
+  std::array<SlabLists, kSmallClasses> partial_ ABSL_GUARDED_BY(lock_) = {};
+  std::array<Depot, kSizeClasses> depots_ ABSL_GUARDED_BY(lock_) = {};
+  size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
+  uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
+  size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
+  size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
+  size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
+  // Written by other CPUs: apart from what the owner uses.
+  alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
+  std::atomic<size_t> inbox_bytes_{0};
+  std::atomic<uint32_t> inbox_parcels_{0};  // since it was last emptied
+  std::atomic<Parcel*> empties_{nullptr};
+};
+
+}  // namespace cma
+
+#endif  // CMA_ARENA_ARENA_H_

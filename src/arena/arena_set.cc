@@ -1,0 +1,40 @@
+#include "arena/arena_set.h"
+
+#include <algorithm>
+#include <new>
+
+namespace cma {
+
+void ArenaSet::Initialize(size_t wanted) {
+  size_t count = OsAllowedCpus(ranks_);
+  if (const size_t quota = OsCgroupCpuQuota(); quota != 0) count = std::min(count, quota);
+  if (wanted != 0) count = wanted;
+  count_ = std::clamp<size_t>(count, 1, kMaxArenas);
+}
+
+Arena* ArenaSet::At(size_t index) {
+  Arena* arena = Existing(index);
+  if (arena != nullptr) [[likely]] return arena;
+  LockGuard guard(lock_);
+  arena = Existing(index);
+  if (arena != nullptr) return arena;
+  void* memory = central_->metadata().TakePages(sizeof(Arena));
+  if (memory == nullptr) return nullptr;
+  arena = new (memory) Arena(*central_, static_cast<ArenaId>(index));
+  // Release pairs with the acquire in Existing().
+  arenas_[index].store(arena, std::memory_order_release);
+  return arena;
+}
+
+Arena* ArenaSet::AcquireNear(Arena* home) {
+  if (home->lock().TryAcquire()) return home;
+  for (size_t i = 1; i < std::min<size_t>(count_, 4); ++i) {
+    const size_t index = (static_cast<size_t>(home->id()) + i) % count_;
+    Arena* const other = Existing(index);
+    if (other != nullptr && other->lock().TryAcquire()) return other;
+  }
+  home->lock().Acquire();
+  return home;
+}
+
+}  // namespace cma

@@ -1,0 +1,56 @@
+// All arenas of the process: one per CPU that it may really use.
+//
+// Arenas are made when a thread first needs them and live as long as the process.
+// Thread-safe; making one takes the start-up lock.
+#ifndef CMA_ARENA_ARENA_SET_H_
+#define CMA_ARENA_ARENA_SET_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "arena/arena.h"
+#include "os/os_cpu.h"
+
+namespace cma {
+
+class ArenaSet {
+ public:
+  explicit constexpr ArenaSet(CentralHeap& central) : central_(&central) {}
+
+  // Counts the CPUs: affinity mask and cgroup quota, or `wanted` if that is not 0. Call once,
+  // before anything else.
+  void Initialize(size_t wanted);
+
+  // The arena of the CPU that runs the caller; nullptr if there is no memory for it.
+  Arena* Current() { return At(IndexOfCurrentCpu()); }
+
+  // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
+  // a moment (it may have lost its CPU) and another one is free.
+  Arena* AcquireNear(Arena* home) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+
+  size_t IndexOfCurrentCpu() const { return ranks_[OsCurrentCpu()] % count_; }
+
+  // Makes the arena if need be; nullptr if there is no memory for it.
+  Arena* At(size_t index);
+  // nullptr if it was never made.
+  Arena* Existing(size_t index) const { return arenas_[index].load(std::memory_order_acquire); }
+  Arena* Owner(const Superblock* superblock) const {
+    const uint16_t id = superblock->arena.load(std::memory_order_relaxed);
+    return id < kMaxArenas ? Existing(id) : nullptr;
+  }
+
+  size_t count() const { return count_; }
+
+  Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+
+ private:
+  CentralHeap* const central_;
+  Lock lock_{LockRank::kStartUp};
+  size_t count_ = 1;
+  std::atomic<Arena*> arenas_[kMaxArenas] = {};
+  uint16_t ranks_[kMaxCpus] = {};
+};
+
+}  // namespace cma
+
+#endif  // CMA_ARENA_ARENA_SET_H_

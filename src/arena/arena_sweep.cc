@@ -1,0 +1,144 @@
+// The sweep of an arena: memory that nothing lives on goes back to the OS.
+//
+// A page is returned when two rounds in a row find it idle, so what is in use again soon is left
+// alone, and pages inside sparse slabs go back while the slab lives on.
+#include <algorithm>
+#include <bit>
+
+#include "arena/arena.h"
+#include "options/options.h"
+
+namespace cma {
+
+struct Arena::Sweep {
+  bool at_once;
+  int ranges_left = kSweepRanges;
+  size_t pages_left = kSweepPages;
+  bool pending = false;  // pages were marked: another round will return them
+  bool refused = false;  // the OS keeps pages (mlock): the superblock is left alone until next time
+
+  bool OutOfBudget() const { return ranges_left <= 0 || pages_left == 0; }
+  void Spend(size_t pages) {
+    --ranges_left;
+    pages_left -= std::min(pages_left, pages);
+  }
+};
+
+bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
+  const size_t page = OsPageBytes();
+  if (!runs_.central().os().decommit(superblock->base + first * page, (last - first) * page,
+                                     g_options.madv_free != 0)) {
+    return false;
+  }
+  runs_.central().CountReturned((last - first) * page);
+  return true;
+}
+
+void Arena::SweepFreeRun(const Run& run, Sweep& sweep) {
+  Superblock* const s = run.superblock;
+  const size_t page_bytes = OsPageBytes();
+  size_t page = RoundUp(size_t{run.start} << kGranuleShift, page_bytes) / page_bytes;
+  const size_t end = (size_t{run.end()} << kGranuleShift) / page_bytes;
+  for (page = s->touched.FindFrom(page); page < end; page = s->touched.FindFrom(page)) {
+    if (!s->aged.Test(page) && !sweep.at_once) {
+      s->aged.Set(page++);
+      sweep.pending = true;
+      continue;
+    }
+    if (sweep.OutOfBudget()) return;
+    size_t last = page + 1;
+    const size_t most = std::min(end, page + sweep.pages_left);
+    while (last < most && s->touched.Test(last) && (sweep.at_once || s->aged.Test(last))) ++last;
+    sweep.Spend(last - page);
+    if (!ReturnPages(s, page, last)) {
+      sweep.refused = true;
+      return;
+    }
+    s->touched.ClearRange(page, last);
+    s->aged.ClearRange(page, last);
+    page = last;
+  }
+}
+
+void Arena::SweepSlab(Slab* slab, Sweep& sweep) {
+  const uint16_t idle = IdlePages(slab);
+  const auto returnable = static_cast<uint16_t>(sweep.at_once ? idle : idle & slab->aged_pages);
+  slab->aged_pages = idle & static_cast<uint16_t>(~returnable);
+  if (slab->aged_pages != 0) sweep.pending = true;
+  const size_t slab_page =
+      static_cast<size_t>(slab->base - slab->superblock->base) / OsPageBytes();
+  for (uint32_t left = returnable; left != 0 && !sweep.OutOfBudget();) {
+    const auto first = static_cast<size_t>(std::countr_zero(left));
+    const auto count = static_cast<size_t>(std::countr_one(left >> first));
+    const auto mask = static_cast<uint16_t>(((uint32_t{1} << count) - 1) << first);
+    sweep.Spend(count);
+    if (!ReturnPages(slab->superblock, slab_page + first, slab_page + first + count)) {
+      sweep.refused = true;
+      return;
+    }
+    slab->touched_pages &= static_cast<uint16_t>(~mask);
+    left &= ~uint32_t{mask};
+  }
+}
+
+// kGone: its last slab was empty, and the central heap has it now.
+Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) {
+  uint32_t g = superblock->sweep_granule;
+  superblock->sweep_granule = 0;
+  // Since the last step the run that started there may have become part of another.
+  const RunTag tag = TagAt(superblock, g);
+  if (tag.offset != g % kGranulesPerSlot || tag.length == 0) g = 0;
+  while (g < kGranulesPerSuperblock) {
+    Run run = RunAt(superblock, g);
+    if (StateOf(run) == RunState::kSlab) {
+      Slab* const slab = SlabAt(superblock, run.address());
+      if (slab->free_blocks != slab->capacity) {
+        SweepSlab(slab, sweep);
+      } else {
+        const Run left = RunBefore(run);
+        if (left.length != 0 && StateOf(left) == RunState::kFree) run.start = left.start;
+        RemoveSlab(slab);
+        if (superblock->arena.load(std::memory_order_relaxed) == kNoArena) {
+          return SweepResult::kGone;
+        }
+        run = RunAt(superblock, run.start);
+      }
+    }
+    if (StateOf(run) == RunState::kFree) SweepFreeRun(run, sweep);
+    if (sweep.refused) return SweepResult::kDone;
+    if (sweep.OutOfBudget()) {
+      superblock->sweep_granule = g;
+      return SweepResult::kOutOfBudget;
+    }
+    g = run.end();
+  }
+  return SweepResult::kDone;
+}
+
+bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
+  LockGuard guard(lock_);
+  if (HasPost()) DrainInbox();
+  if (depot_round_ != round) {
+    depot_round_ = round;
+    SweepDepots(at_once);
+  }
+  Superblock* const superblock = runs_.superblocks().front();
+  if (superblock == nullptr || superblock->sweep_round == round) return false;
+  if (superblock->needs_sweep || at_once) {
+    Sweep sweep{.at_once = at_once};
+    const SweepResult result = SweepSuperblock(superblock, sweep);
+    if (result == SweepResult::kGone) return true;
+    if (result == SweepResult::kOutOfBudget) {
+      *pending = true;
+      return true;
+    }
+    superblock->needs_sweep = sweep.pending;
+    if (sweep.pending) *pending = true;
+  }
+  superblock->sweep_round = round;
+  runs_.superblocks().Remove(superblock);
+  runs_.superblocks().PushBack(superblock);
+  return true;
+}
+
+}  // namespace cma

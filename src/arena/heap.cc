@@ -1,0 +1,7 @@
+#include "arena/heap.h"
+
+namespace cma {
+
+constinit Heap g_heap(kLinuxOs);
+
+}  // namespace cma

@@ -1,0 +1,109 @@
+#include "arena/releaser.h"
+
+#include <algorithm>
+
+#include "options/options.h"
+#include "os/os_wait.h"
+
+namespace cma {
+
+Milliseconds Releaser::Age() const { return g_options.release_delay_ms; }
+
+// A page goes back when two rounds have found it idle.
+Milliseconds Releaser::RoundPeriod() const { return Age() / 2; }
+
+void Releaser::Start() {
+  if (g_options.background_thread == 0) {
+    thread_.store(kRefused, std::memory_order_relaxed);
+    return;
+  }
+  const size_t held = central_->mapped_bytes() + huge_->live_bytes() + huge_->cached_bytes();
+  if (held <= g_options.background_start_mib * kMiB) return;
+  uint32_t expected = kNone;
+  if (!thread_.compare_exchange_strong(expected, kRunning, std::memory_order_relaxed)) return;
+  if (!OsStartThread(ThreadBody, this)) thread_.store(kRefused, std::memory_order_relaxed);
+}
+
+void* Releaser::ThreadBody(void* self) {
+  static_cast<Releaser*>(self)->Run();
+  return nullptr;
+}
+
+void Releaser::Wake() {
+  if (idle_.exchange(0, std::memory_order_relaxed) != 0) OsWake(idle_, 1);
+}
+
+void Releaser::Run() {
+  // A word that nobody wakes: for sleeping through the delay.
+  std::atomic<uint32_t> never{0};
+  for (;;) {
+    OsWaitFor(never, 0, std::max<Milliseconds>(RoundPeriod(), 5));
+    if (Round()) continue;
+    // What was freed before idle_ was set is found by another round, what is freed after wakes us.
+    idle_.store(1, std::memory_order_seq_cst);
+    if (Round()) {
+      idle_.store(0, std::memory_order_relaxed);
+      continue;
+    }
+    while (idle_.load(std::memory_order_relaxed) != 0) OsWait(idle_, 1);
+  }
+}
+
+bool Releaser::Round() {
+  const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
+  bool pending = false;
+  for (size_t i = 0; i < arenas_->count(); ++i) {
+    Arena* const arena = arenas_->Existing(i);
+    if (arena == nullptr) continue;
+    while (arena->SweepStep(round, Age() == 0, &pending)) {
+    }
+  }
+  const Milliseconds now = central_->os().now();
+  while (central_->Release(now, Age(), 1) != 0) {
+  }
+  while (huge_->Release(now, Age(), 1) != 0) {
+  }
+  return pending || central_->dirty_superblocks() != 0 || huge_->cached_bytes() != 0;
+}
+
+void Releaser::Step(Milliseconds now) {
+  if (has_thread()) return;
+  Milliseconds started = round_started_.load(std::memory_order_relaxed);
+  if (now - started >= RoundPeriod() &&
+      round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
+    round_.fetch_add(1, std::memory_order_relaxed);
+    arenas_left_.store(static_cast<uint32_t>(arenas_->count()), std::memory_order_relaxed);
+    central_->Release(now, Age(), 1);
+    huge_->Release(now, Age(), 1);
+  }
+  uint32_t left = arenas_left_.load(std::memory_order_relaxed);
+  if (left == 0) return;
+  Arena* const arena = arenas_->Existing(left - 1);
+  bool pending = false;
+  if (arena == nullptr ||
+      !arena->SweepStep(round_.load(std::memory_order_relaxed), Age() == 0, &pending)) {
+    arenas_left_.compare_exchange_strong(left, left - 1, std::memory_order_relaxed);
+  }
+}
+
+bool Releaser::ReleaseAll() {
+  const size_t before = central_->returned_bytes() + huge_->returned_bytes();
+  const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
+  for (size_t i = 0; i < arenas_->count(); ++i) {
+    Arena* const arena = arenas_->Existing(i);
+    bool pending = false;
+    if (arena == nullptr) continue;
+    while (arena->SweepStep(round, true, &pending)) {
+    }
+  }
+  central_->Unmap();
+  huge_->Release(central_->os().now(), 0, ~size_t{0});
+  return central_->returned_bytes() + huge_->returned_bytes() != before;
+}
+
+void Releaser::ForgetThread() {
+  thread_.store(kNone, std::memory_order_relaxed);
+  idle_.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace cma

@@ -1,0 +1,71 @@
+// When free memory goes back to the OS.
+//
+// Work is done in rounds, two per release_delay_ms: a round sweeps every arena and lets what has
+// waited long enough in the central heap and among the huge blocks go. A background thread does
+// it once the heap is large enough to be worth one; it sleeps without a timeout while there is
+// nothing to return. Before that, or where it cannot start, calls of the program do it, one
+// superblock at a time.
+//
+// Thread-safe. A forked child has no such thread and starts one again when it needs it.
+#ifndef CMA_ARENA_RELEASER_H_
+#define CMA_ARENA_RELEASER_H_
+
+#include <atomic>
+
+#include "arena/arena_set.h"
+#include "central/huge_blocks.h"
+
+namespace cma {
+
+class Releaser {
+ public:
+  constexpr Releaser(ArenaSet& arenas, CentralHeap& central, HugeBlocks& huge)
+      : arenas_(&arenas), central_(&central), huge_(&huge) {}
+
+  // Starts the thread if the heap has become large enough. The caller holds no lock and is on
+  // its way out of an allocation (not a free: the C library frees under locks of its own).
+  void MaybeStart() {
+    if (thread_.load(std::memory_order_relaxed) == kNone) [[unlikely]] Start();
+  }
+
+  // Something was freed that may be worth returning: wakes the thread if it sleeps for good.
+  void NoteFreed() {
+    if (idle_.load(std::memory_order_relaxed) != 0) [[unlikely]] Wake();
+  }
+
+  // A small step of the current round, where no thread does it.
+  void Step(Milliseconds now);
+
+  // A whole round now, regardless of age. True if any memory was returned.
+  bool ReleaseAll();
+
+  // In the child of a fork: there is no thread.
+  void ForgetThread();
+
+  bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
+
+ private:
+  enum : uint32_t { kNone, kRunning, kRefused };
+
+  void Start();
+  void Wake();
+  void Run();
+  static void* ThreadBody(void* self);
+  bool Round();  // true if a later round has work
+  Milliseconds Age() const;
+  Milliseconds RoundPeriod() const;
+
+  ArenaSet* const arenas_;
+  CentralHeap* const central_;
+  HugeBlocks* const huge_;
+  std::atomic<uint32_t> thread_{kNone};
+  std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
+  std::atomic<uint32_t> round_{1};
+  std::atomic<Milliseconds> round_started_{0};
+  // Arenas that the calls of the program have still to sweep in this round.
+  std::atomic<uint32_t> arenas_left_{0};
+};
+
+}  // namespace cma
+
+#endif  // CMA_ARENA_RELEASER_H_

@@ -1,0 +1,142 @@
+#include "arena/arena_set.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "support/heap_fixture.h"
+
+namespace cma {
+namespace {
+
+using cma_test::FakeOs;
+
+class ArenaSetTest : public cma_test::HeapFixture {
+ protected:
+  // What another thread gets near `home`, and releases again.
+  Arena* AcquiredByAnotherThread(Arena* home) {
+    Arena* acquired = nullptr;
+    std::thread([&] {
+      acquired = arenas_.AcquireNear(home);
+      acquired->lock().Release();
+    }).join();
+    return acquired;
+  }
+};
+
+TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndAtLeastOne) {
+  static uint16_t ranks[kMaxCpus];
+  auto set = std::make_unique<ArenaSet>(central_);
+
+  set->Initialize(0);
+
+  EXPECT_GE(set->count(), 1u);
+  EXPECT_LE(set->count(), OsAllowedCpus(ranks));
+  EXPECT_LT(set->IndexOfCurrentCpu(), set->count());
+}
+
+TEST_F(ArenaSetTest, TheNumberThatIsAskedForIsCutToWhatThereCanBe) {
+  auto set = std::make_unique<ArenaSet>(central_);
+
+  set->Initialize(3);
+  EXPECT_EQ(set->count(), 3u);
+  set->Initialize(1'000'000);
+  EXPECT_EQ(set->count(), kMaxArenas);
+}
+
+TEST_F(ArenaSetTest, AnArenaIsMadeWhenItIsFirstNeeded) {
+  EXPECT_EQ(arenas_.Existing(2), nullptr);
+
+  Arena* const arena = arenas_.At(2);
+
+  ASSERT_NE(arena, nullptr);
+  EXPECT_EQ(arena->id(), ArenaId{2});
+  EXPECT_EQ(arenas_.At(2), arena);
+  EXPECT_EQ(arenas_.Existing(2), arena);
+  EXPECT_EQ(arenas_.Existing(1), nullptr);
+}
+
+TEST_F(ArenaSetTest, TheCurrentArenaIsThatOfTheCpu) {
+  Arena* const arena = arenas_.Current();
+
+  ASSERT_NE(arena, nullptr);
+  EXPECT_LT(static_cast<size_t>(arena->id()), arenas_.count());
+}
+
+TEST_F(ArenaSetTest, ARefusedArenaIsNullAndTheNextTryWorks) {
+  os_.Refuse(FakeOs::kMap);
+
+  EXPECT_EQ(arenas_.At(1), nullptr);
+  EXPECT_EQ(arenas_.Existing(1), nullptr);
+
+  EXPECT_NE(arenas_.At(1), nullptr);
+}
+
+TEST_F(ArenaSetTest, ThreadsThatNeedTheSameArenaGetOne) {
+  std::vector<Arena*> got(8);
+  std::vector<std::thread> threads;
+
+  for (Arena*& arena : got) {
+    threads.emplace_back([this, &arena] { arena = arenas_.At(3); });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  for (const Arena* arena : got) EXPECT_EQ(arena, arenas_.Existing(3));
+}
+
+TEST_F(ArenaSetTest, ASuperblocksOwnerIsTheArenaThatHasIt) {
+  Arena* const arena = arenas_.At(1);
+  std::byte* const block = arena->TakeRun(kLargeMax, 16, nullptr);
+  const Superblock* const superblock = map_.FindSuperblock(AddressOf(block));
+
+  EXPECT_EQ(arenas_.Owner(superblock), arena);
+}
+
+TEST_F(ArenaSetTest, ASuperblockInTheCentralHeapHasNoOwner) {
+  Superblock superblock = {};
+  superblock.arena = kNoArena;
+
+  EXPECT_EQ(arenas_.Owner(&superblock), nullptr);
+}
+
+TEST_F(ArenaSetTest, AFreeArenaIsAcquiredItself) {
+  Arena* const home = arenas_.At(0);
+  arenas_.At(1);
+
+  EXPECT_EQ(AcquiredByAnotherThread(home), home);
+}
+
+TEST_F(ArenaSetTest, NearABusyArenaAnotherOneIsAcquired) {
+  Arena* const home = arenas_.At(0);
+  Arena* const other = arenas_.At(1);
+
+  home->lock().Acquire();
+  Arena* const acquired = AcquiredByAnotherThread(home);
+  home->lock().Release();
+
+  EXPECT_EQ(acquired, other);
+}
+
+TEST_F(ArenaSetTest, AmongBusyArenasTheHomeIsWaitedFor) {
+  Arena* const home = arenas_.At(0);  // and no other one was ever made
+  Arena* acquired = nullptr;
+  std::atomic<bool> started{false};
+
+  home->lock().Acquire();
+  std::thread waiter([&] {
+    started = true;
+    acquired = arenas_.AcquireNear(home);
+    acquired->lock().Release();
+  });
+  while (!started.load()) std::this_thread::yield();
+  home->lock().Release();
+  waiter.join();
+
+  EXPECT_EQ(acquired, home);
+  EXPECT_EQ(arenas_.Existing(1), nullptr);
+}
+
+}  // namespace
+}  // namespace cma

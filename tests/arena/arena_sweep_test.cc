@@ -1,0 +1,390 @@
+// What a sweep of an arena returns to the operating system, and when.
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "arena/arena.h"
+#include "support/arena_fixture.h"
+#include "support/pages.h"
+#include "support/pattern.h"
+
+namespace cma {
+namespace {
+
+using cma_test::CountPagesWithMemory;
+using cma_test::FakeOs;
+using cma_test::FillPattern;
+using cma_test::FindDamage;
+using cma_test::IsZero;
+using cma_test::KeyOfAddress;
+using cma_test::kIntact;
+
+class ArenaSweepTest : public cma_test::ArenaFixture {
+ protected:
+  // A free run of `bytes` that holds memory, between used ones; its address.
+  std::byte* FreeDirtyRun(size_t bytes) {
+    std::byte* const before = arena_.TakeRun(OsPageBytes(), 16, nullptr);
+    std::byte* const block = arena_.TakeRun(bytes, 16, nullptr);
+    std::byte* const after = arena_.TakeRun(OsPageBytes(), 16, nullptr);
+    EXPECT_EQ(block, before + OsPageBytes());
+    EXPECT_EQ(after, block + bytes);
+    memset(block, 1, bytes);
+    arena_.GiveRun(RunOf(block));
+    return block;
+  }
+
+  // Free runs of two pages that hold memory, each with a used one of the same length behind it.
+  std::vector<std::byte*> FreeEverySecond(size_t count) {
+    std::vector<std::byte*> blocks;
+    for (size_t i = 0; i < 2 * count; ++i) {
+      blocks.push_back(arena_.TakeRun(2 * OsPageBytes(), 16, nullptr));
+      memset(blocks.back(), 1, 2 * OsPageBytes());
+    }
+    std::vector<std::byte*> freed;
+    for (size_t i = 0; i < blocks.size(); i += 2) {
+      EXPECT_EQ(blocks[i + 1], blocks[i] + 2 * OsPageBytes());
+      arena_.GiveRun(RunOf(blocks[i]));
+      freed.push_back(blocks[i]);
+    }
+    return freed;
+  }
+
+  // Of so many runs of the largest size, four to a superblock.
+  void FreeThreeOfFour(size_t count) {
+    std::vector<std::byte*> blocks;
+    for (size_t i = 0; i < count; ++i) {
+      blocks.push_back(arena_.TakeRun(kLargeMax, 16, nullptr));
+      memset(blocks.back(), 1, kLargeMax);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      if (i % 4 != 3) arena_.GiveRun(RunOf(blocks[i]));
+    }
+  }
+
+  // All blocks of a slab, written, in the order of their addresses.
+  std::vector<std::byte*> TakeSlabful(SizeClass c) {
+    std::vector<std::byte*> blocks = Take(c, kUnitBytes / ClassBytes(c));
+    std::sort(blocks.begin(), blocks.end());
+    for (std::byte* block : blocks) FillPattern(block, ClassBytes(c), KeyOfAddress(block));
+    return blocks;
+  }
+
+  size_t ReturnedRanges() const { return os_.decommits().size(); }
+};
+
+constexpr size_t kRunBytes = 256 * kKiB;
+
+TEST_F(ArenaSweepTest, AFreeRunsPagesReturnAtTheSecondRound) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  bool pending = false;
+
+  Sweep(1, false, &pending);
+  EXPECT_TRUE(pending);
+  EXPECT_EQ(ReturnedRanges(), 0u);
+
+  pending = false;
+  Sweep(2, false, &pending);
+  EXPECT_FALSE(pending);
+  EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kRunBytes);
+  EXPECT_EQ(central_.returned_bytes(), kRunBytes);
+}
+
+TEST_F(ArenaSweepTest, AtOnceMeansTheFirstRound) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  bool pending = false;
+
+  Sweep(1, true, &pending);
+
+  EXPECT_FALSE(pending);
+  EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
+}
+
+TEST_F(ArenaSweepTest, WhatWasUsedBetweenTwoRoundsStays) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  Sweep(1);
+  ASSERT_EQ(arena_.TakeRun(kRunBytes, 16, nullptr), run);
+  arena_.GiveRun(RunOf(run));
+
+  Sweep(2);
+  EXPECT_EQ(ReturnedRanges(), 0u);
+
+  Sweep(3);
+  EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
+}
+
+TEST_F(ArenaSweepTest, PagesThatWereNeverTouchedAreNotReturned) {
+  arena_.TakeRun(kRunBytes, 16, nullptr);  // and nearly all of the superblock is free
+
+  Sweep(1);
+  Sweep(2);
+
+  EXPECT_EQ(ReturnedRanges(), 0u);
+}
+
+TEST_F(ArenaSweepTest, ReturnedPagesAreReturnedOnceAndKnownToBeZero) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  Sweep(1);
+  Sweep(2);
+  const size_t ranges = ReturnedRanges();
+
+  Sweep(3);
+  bool pending = false;
+  Sweep(4, true, &pending);
+
+  EXPECT_EQ(ReturnedRanges(), ranges);
+  ZeroPages zero;
+  ASSERT_EQ(arena_.TakeRun(kRunBytes, 16, &zero), run);
+  EXPECT_EQ(zero.zero.CountRange(0, ZeroPages::kMax), kRunBytes / OsPageBytes());
+  EXPECT_TRUE(IsZero(run, kRunBytes));
+}
+
+TEST_F(ArenaSweepTest, WhatIsFreedAfterAllWasCleanIsFound) {
+  if (PagesPerSlab() < 4) GTEST_SKIP() << "a slab has too few pages";
+  std::byte* const run = arena_.TakeRun(kRunBytes, 16, nullptr);
+  arena_.TakeRun(OsPageBytes(), 16, nullptr);
+  memset(run, 1, kRunBytes);
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(1024));
+  bool pending = false;
+  Sweep(1, false, &pending);
+  ASSERT_FALSE(pending);
+
+  arena_.GiveRun(RunOf(run));
+  Sweep(2);
+  Sweep(3);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kRunBytes);
+
+  Give({blocks.begin(), blocks.end() - 1});
+  Sweep(4);
+  Sweep(5);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kRunBytes + kUnitBytes - OsPageBytes());
+}
+
+TEST_F(ArenaSweepTest, OnlyWholePagesOfAFreeRunReturn) {
+  // A free run that begins and ends in the middle of a page.
+  std::byte* const before = arena_.TakeRun(kMediumMax + 512, 16, nullptr);
+  std::byte* const run = arena_.TakeRun(kRunBytes + 512, 16, nullptr);
+  std::byte* const after = arena_.TakeRun(kMediumMax + 512, 16, nullptr);
+  ASSERT_NE(AddressOf(run) % OsPageBytes(), 0u);
+  for (std::byte* block : {before, run, after}) {
+    FillPattern(block, RunOf(block).bytes(), KeyOfAddress(block));
+  }
+  arena_.GiveRun(RunOf(run));
+
+  Sweep(1);
+  Sweep(2);
+
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kRunBytes - OsPageBytes());
+  for (std::byte* block : {before, after}) {
+    EXPECT_EQ(FindDamage(block, RunOf(block).bytes(), KeyOfAddress(block)), kIntact);
+  }
+}
+
+TEST_F(ArenaSweepTest, PagesInsideASparseSlabReturnAndItsLiveBlocksStay) {
+  if (PagesPerSlab() < 4) GTEST_SKIP() << "a slab has too few pages";
+  const SizeClass c = ClassOf(256);
+  const std::vector<std::byte*> blocks = TakeSlabful(c);
+  std::byte* const first = blocks.front();
+  std::byte* const last = blocks.back();
+  Give({blocks.begin() + 1, blocks.end() - 1});
+
+  bool pending = false;
+  Sweep(1, false, &pending);
+  EXPECT_TRUE(pending);
+  EXPECT_EQ(ReturnedRanges(), 0u);
+  pending = false;
+  Sweep(2, false, &pending);
+
+  EXPECT_FALSE(pending);
+  EXPECT_EQ(ReturnedRanges(), 1u);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kUnitBytes - 2 * OsPageBytes());
+  EXPECT_EQ(CountPagesWithMemory(first, kUnitBytes), 2u);
+  for (std::byte* block : {first, last}) {
+    EXPECT_EQ(FindDamage(block, 256, KeyOfAddress(block)), kIntact);
+  }
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+  // The blocks on the returned pages are there to be taken, after those on pages with memory.
+  EXPECT_EQ(Take(c, 1000).size(), blocks.size() - 2);
+}
+
+TEST_F(ArenaSweepTest, ABlockTakenBetweenTwoRoundsKeepsItsPageOfASlab) {
+  if (PagesPerSlab() < 4) GTEST_SKIP() << "a slab has too few pages";
+  const SizeClass c = ClassOf(1024);
+  const std::vector<std::byte*> blocks = TakeSlabful(c);
+  Give({blocks.begin(), blocks.end() - 1});
+  Sweep(1);
+  Give(Take(c, 1));  // from the first page
+
+  Sweep(2);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kUnitBytes - 2 * OsPageBytes());
+
+  Sweep(3);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kUnitBytes - OsPageBytes());
+}
+
+TEST_F(ArenaSweepTest, AnEmptySlabBecomesAFreeRunAndItsPagesReturn) {
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(64));
+  Give(blocks);
+  ASSERT_EQ(Stats().slab_bytes, kUnitBytes);
+
+  Sweep(1);
+  EXPECT_EQ(Stats().slab_bytes, 0u);
+  EXPECT_EQ(map_.Unit(AddressOf(blocks[0])), 0u);
+  Sweep(2);
+
+  EXPECT_EQ(CountPagesWithMemory(blocks[0], kUnitBytes), 0u);
+  ExpectStatsAddUp();
+}
+
+TEST_F(ArenaSweepTest, AStepReturnsABoundedNumberOfRanges) {
+  constexpr size_t kRuns = 3 * Arena::kSweepRanges + 5;
+  const std::vector<std::byte*> runs = FreeEverySecond(kRuns);
+  Sweep(1);
+
+  size_t before = 0;
+  bool pending = false;
+  while (arena_.SweepStep(2, false, &pending)) {
+    EXPECT_LE(ReturnedRanges() - before, size_t{Arena::kSweepRanges});
+    before = ReturnedRanges();
+  }
+
+  EXPECT_EQ(ReturnedRanges(), kRuns);
+  for (std::byte* run : runs) EXPECT_EQ(CountPagesWithMemory(run, 2 * OsPageBytes()), 0u);
+}
+
+TEST_F(ArenaSweepTest, AStepReturnsABoundedNumberOfPages) {
+  FreeThreeOfFour(16);
+  Sweep(1);
+
+  size_t before = 0;
+  bool pending = false;
+  while (arena_.SweepStep(2, false, &pending)) {
+    EXPECT_LE(os_.bytes(FakeOs::kDecommit) - before, Arena::kSweepPages * OsPageBytes());
+    before = os_.bytes(FakeOs::kDecommit);
+  }
+
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), 12 * kLargeMax);
+}
+
+TEST_F(ArenaSweepTest, RunsThatMergeBetweenTwoStepsAreFoundAllTheSame) {
+  const std::vector<std::byte*> runs = FreeEverySecond(2 * Arena::kSweepRanges);
+  Sweep(1);
+  bool pending = false;
+  ASSERT_TRUE(arena_.SweepStep(2, false, &pending));
+
+  for (std::byte* run : runs) arena_.GiveRun(RunOf(run + 2 * OsPageBytes()));
+  for (uint32_t round = 2; round <= 4; ++round) Sweep(round);
+
+  for (std::byte* run : runs) ASSERT_EQ(CountPagesWithMemory(run, 4 * OsPageBytes()), 0u);
+  ExpectStatsAddUp();
+}
+
+TEST_F(ArenaSweepTest, ARoundEndsAfterEverySuperblockAndDoesNotRepeat) {
+  // Kept, so that three superblocks stay in use.
+  for (int i = 0; i < 12; ++i) ASSERT_NE(arena_.TakeRun(kLargeMax, 16, nullptr), nullptr);
+  bool pending = false;
+
+  EXPECT_EQ(Sweep(1, false, &pending), 3);
+  EXPECT_EQ(Sweep(1, false, &pending), 0);
+  EXPECT_EQ(Sweep(2, false, &pending), 3);
+}
+
+TEST_F(ArenaSweepTest, AnArenaWithoutSuperblocksHasNothingToSweep) {
+  bool pending = false;
+
+  EXPECT_EQ(Sweep(1, true, &pending), 0);
+
+  EXPECT_FALSE(pending);
+}
+
+TEST_F(ArenaSweepTest, EmptySuperblocksOfEmptySlabsGoBack) {
+  // Each slab is the last of its class, so only a sweep takes it apart.
+  std::vector<std::byte*> blocks;
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    const std::vector<std::byte*> some = Take(c, 1);
+    blocks.insert(blocks.end(), some.begin(), some.end());
+  }
+  std::byte* const fill[] = {arena_.TakeRun(kLargeMax, 16, nullptr),
+                             arena_.TakeRun(kLargeMax, 16, nullptr),
+                             arena_.TakeRun(kLargeMax, 16, nullptr)};
+  Give(blocks);
+  for (std::byte* block : fill) arena_.GiveRun(RunOf(block));
+  ASSERT_GE(Stats().superblock_bytes, 2 * kSuperblockBytes);
+  ASSERT_EQ(Stats().slab_bytes, (kSmallClasses - 1) * kUnitBytes);
+
+  Sweep(1);
+
+  EXPECT_EQ(Stats().slab_bytes, 0u);
+  EXPECT_EQ(Stats().superblock_bytes, kSuperblockBytes);
+  EXPECT_GE(central_.free_superblocks(), 1u);
+  ExpectStatsAddUp();
+}
+
+TEST_F(ArenaSweepTest, PagesOfARefusedReturnStillCountAsTouched) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  os_.RefuseEvery(FakeOs::kDecommit);
+
+  Sweep(1);
+  Sweep(2);
+
+  EXPECT_EQ(central_.returned_bytes(), 0u);
+  EXPECT_EQ(Stats().dirty_bytes, kRunBytes);
+  os_.RefuseNothing();
+  bool pending = false;
+  Sweep(3, true, &pending);
+  EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
+TEST_F(ArenaSweepTest, ARoundEndsEvenIfNothingCanBeReturned) {
+  // More pages, and more ranges, than two steps may return.
+  FreeThreeOfFour(16);
+  FreeEverySecond(3 * Arena::kSweepRanges);
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(1024));
+  Give({blocks.begin() + 1, blocks.end()});
+  os_.RefuseEvery(FakeOs::kDecommit);
+
+  for (uint32_t round = 1; round <= 6; ++round) {
+    const bool at_once = round > 3;
+    bool pending = false;
+    int steps = 0;
+    while (steps < 1000 && arena_.SweepStep(round, at_once, &pending)) ++steps;
+    EXPECT_LT(steps, 1000) << "in round " << round;
+  }
+}
+
+TEST_F(ArenaSweepTest, ARefusedReturnOfASlabsPagesLosesNothing) {
+  if (PagesPerSlab() < 4) GTEST_SKIP() << "a slab has too few pages";
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(256));
+  Give({blocks.begin() + 1, blocks.end()});
+  os_.RefuseEvery(FakeOs::kDecommit);
+
+  Sweep(1);
+  Sweep(2);
+
+  EXPECT_EQ(Stats().dirty_bytes, kUnitBytes - OsPageBytes());
+  EXPECT_EQ(Take(ClassOf(256), 1000).size(), blocks.size() - 1);
+}
+
+TEST_F(ArenaSweepTest, DirtyBytesAreThoseThatASweepReturns) {
+  for (SizeClass c = 1; c < kSizeClasses; c += 3) {
+    std::vector<std::byte*> blocks = Take(c, 40);
+    for (std::byte* block : blocks) memset(block, 1, ClassBytes(c));
+    blocks.erase(blocks.begin());  // lives on
+    Give(blocks);
+  }
+  const size_t dirty = Stats().dirty_bytes;
+  ASSERT_GT(dirty, 0u);
+  bool pending = false;
+
+  Sweep(1, true, &pending);
+
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+  EXPECT_GE(os_.bytes(FakeOs::kDecommit), dirty);
+  ExpectStatsAddUp();
+}
+
+}  // namespace
+}  // namespace cma

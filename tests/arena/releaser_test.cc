@@ -1,0 +1,144 @@
+#include "arena/releaser.h"
+
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <vector>
+
+#include "support/arena_fixture.h"
+#include "support/pages.h"
+
+namespace cma {
+namespace {
+
+using cma_test::CountPagesWithMemory;
+
+constexpr Milliseconds kAge = 500;
+
+class ReleaserTest : public cma_test::ArenaFixture {
+ protected:
+  ReleaserTest() {
+    g_options.release_delay_ms = kAge;
+    g_options.background_thread = 0;  // its thread would outlive the test
+  }
+
+  // A dirty free run beside a used one, so that the superblock stays.
+  std::byte* FreeDirtyRun() {
+    std::byte* const block = arena_.TakeRun(kLargeMax, 16, nullptr);
+    arena_.TakeRun(kLargeMax, 16, nullptr);
+    memset(block, 1, kLargeMax);
+    arena_.GiveRun(RunOf(block));
+    return block;
+  }
+
+  // What the calls of a program do in one round's time, after `wait`.
+  void StepsAfter(Milliseconds wait) {
+    os_.Advance(wait);
+    for (int i = 0; i < 100; ++i) releaser_.Step(os_.now());
+  }
+
+  Releaser releaser_{arenas_, central_, huge_};
+};
+
+TEST_F(ReleaserTest, TheProgramsOwnCallsReturnFreeMemoryAfterTheDelay) {
+  std::byte* const run = FreeDirtyRun();
+
+  StepsAfter(kAge);
+  EXPECT_GT(CountPagesWithMemory(run, kLargeMax), 0u);
+  StepsAfter(kAge);
+
+  EXPECT_EQ(CountPagesWithMemory(run, kLargeMax), 0u);
+}
+
+TEST_F(ReleaserTest, WithinHalfTheDelayNothingIsReturned) {
+  std::byte* const run = FreeDirtyRun();
+  StepsAfter(0);
+
+  for (int i = 0; i < 2; ++i) StepsAfter(kAge / 4 - 1);
+
+  EXPECT_EQ(CountPagesWithMemory(run, kLargeMax), kLargeMax / OsPageBytes());
+}
+
+TEST_F(ReleaserTest, OneStepReturnsALittleOnly) {
+  for (int i = 0; i < 40; ++i) FreeDirtyRun();
+  StepsAfter(kAge);
+  os_.Advance(kAge);
+
+  const size_t before = os_.decommits().size();
+  releaser_.Step(os_.now());
+
+  EXPECT_LE(os_.decommits().size() - before, size_t{Arena::kSweepRanges} + 2);
+}
+
+TEST_F(ReleaserTest, FreeSuperblocksAndHugeBlocksAreReturnedByAge) {
+  Superblock* const superblock = central_.TakeSuperblock();
+  memset(superblock->base, 1, OsPageBytes());
+  central_.GiveSuperblock(superblock, os_.now());
+  std::byte* const huge = huge_.Take(2 * kMiB, 16, HugeBlocks::Contents::kAny);
+  ASSERT_TRUE(huge_.Give(huge));
+
+  StepsAfter(kAge);
+  StepsAfter(kAge);
+
+  EXPECT_EQ(central_.dirty_superblocks(), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+}
+
+TEST_F(ReleaserTest, ReleaseAllReturnsEverythingNow) {
+  std::byte* const run = FreeDirtyRun();
+  std::byte* const huge = huge_.Take(2 * kMiB, 16, HugeBlocks::Contents::kAny);
+  ASSERT_TRUE(huge_.Give(huge));
+  central_.GiveSuperblock(central_.TakeSuperblock(), os_.now());
+
+  EXPECT_TRUE(releaser_.ReleaseAll());
+
+  EXPECT_EQ(CountPagesWithMemory(run, kLargeMax), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(central_.free_superblocks(), 0u);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(ReleaserTest, ReleaseAllSaysSoIfThereIsNothingToReturn) {
+  arena_.TakeRun(kLargeMax, 16, nullptr);
+  releaser_.ReleaseAll();
+
+  EXPECT_FALSE(releaser_.ReleaseAll());
+}
+
+TEST_F(ReleaserTest, ReleaseAllReachesEveryArena) {
+  Arena& other = *arenas_.At(3);
+  std::byte* const block = other.TakeRun(kLargeMax, 16, nullptr);
+  other.TakeRun(kLargeMax, 16, nullptr);
+  memset(block, 1, kLargeMax);
+  other.GiveRun(RunOf(block));
+
+  releaser_.ReleaseAll();
+
+  EXPECT_EQ(CountPagesWithMemory(block, kLargeMax), 0u);
+}
+
+TEST_F(ReleaserTest, WithoutPermissionThereIsNoThread) {
+  for (int i = 0; i < 100; ++i) huge_.Take(2 * kMiB, 16, HugeBlocks::Contents::kZero);
+
+  releaser_.MaybeStart();
+
+  EXPECT_FALSE(releaser_.has_thread());
+}
+
+TEST_F(ReleaserTest, ASmallHeapHasNoThread) {
+  g_options.background_thread = 1;
+  huge_.Take(2 * kMiB, 16, HugeBlocks::Contents::kZero);
+
+  releaser_.MaybeStart();
+
+  EXPECT_FALSE(releaser_.has_thread());
+}
+
+TEST_F(ReleaserTest, NotingThatSomethingWasFreedNeedsNoThread) {
+  releaser_.NoteFreed();
+
+  EXPECT_FALSE(releaser_.has_thread());
+}
+
+}  // namespace
+}  // namespace cma
