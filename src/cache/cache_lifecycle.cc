@@ -1,0 +1,89 @@
+#include "cache/cache_lifecycle.h"
+
+#include <new>
+
+#include "arena/heap.h"
+#include "cache/cache_registry.h"
+#include "cache/fork.h"
+#include "options/options.h"
+#include "os/os_output.h"
+#include "os/os_process.h"
+
+namespace cma {
+namespace {
+
+constexpr size_t kCacheBytes = Metadata::kMaxBytes;
+
+// A thread that has not allocated yet, and one that has ended its cache. Never written.
+constinit ThreadCache g_no_cache;
+constinit ThreadCache g_ended_cache;
+
+// Set when a thread exit can be told.
+constinit std::atomic<bool> g_heap_ready{false};
+constinit std::atomic<bool> g_fork_registered{false};
+
+void EndCache(void* value) {
+  auto* cache = static_cast<ThreadCache*>(value);
+  if (cache != t_cache) return;
+  t_cache = &g_ended_cache;
+  g_caches.Remove(cache);
+  DeleteCache(cache);
+}
+
+ThreadCache* NewCache() {
+  Arena* const arena = g_heap.arenas.Current();
+  if (arena == nullptr) return nullptr;
+  void* const memory = g_heap.metadata.Take(kCacheBytes);
+  if (memory == nullptr) return nullptr;
+  auto* const cache = new (memory) ThreadCache;
+  // The first arrays follow the cache: a thread that allocates little touches one or two pages.
+  constexpr size_t kUsed = RoundUp(sizeof(ThreadCache), 64);
+  cache->arrays.Lend(static_cast<std::byte*>(memory) + kUsed, kCacheBytes - kUsed);
+  for (SizeClass c = 1; c < kSmallClasses; ++c) cache->lists[c].reciprocal = kReciprocal[c];
+  cache->arena = arena;
+  cache->set_owner_tag(AddressMap::OwnerTag(arena->id()));
+  return cache;
+}
+
+}  // namespace
+
+constinit thread_local ThreadCache* t_cache = &g_no_cache;
+
+void EnsureHeap() {
+  if (g_heap_ready.load(std::memory_order_acquire)) [[likely]] return;
+  LockGuard guard(g_heap.arenas.lock());
+  if (g_heap_ready.load(std::memory_order_relaxed)) return;
+  ParseOptions(OsEnvironment("CMA_OPTIONS"), g_options);
+  g_address_map.Initialize(g_heap.central.os());
+  g_heap.arenas.Initialize(g_options.arenas);
+  OsOnThreadExit(EndCache);
+  Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
+    return g_caches.Holds(c, AddressOf(block));
+  });
+  // Release pairs with the acquire above: everything that was set up is visible.
+  g_heap_ready.store(true, std::memory_order_release);
+}
+
+void DeleteCache(ThreadCache* cache) {
+  EmptyCache(cache);
+  cache->outbox.Close(g_heap.arenas, g_heap.metadata);
+  cache->arrays.Clear(g_heap.metadata);
+  g_caches.Unclaim(cache->grown_bytes);
+  g_heap.metadata.Give(cache, kCacheBytes);
+}
+
+ThreadCache* CurrentCache() {
+  ThreadCache* cache = t_cache;
+  if (cache != &g_no_cache) [[likely]] return cache == &g_ended_cache ? nullptr : cache;
+  EnsureHeap();
+  cache = NewCache();
+  if (cache == nullptr) return nullptr;
+  g_caches.Add(cache);
+  t_cache = cache;
+  // From here on this thread can allocate, and these two may.
+  OsSetThreadValue(cache);
+  if (!g_fork_registered.exchange(true, std::memory_order_relaxed)) RegisterForkHandlers();
+  return cache;
+}
+
+}  // namespace cma

@@ -1,0 +1,25 @@
+// Birth and death of thread caches.
+#ifndef CMA_CACHE_CACHE_LIFECYCLE_H_
+#define CMA_CACHE_CACHE_LIFECYCLE_H_
+
+#include "cache/thread_cache.h"
+
+namespace cma {
+
+// The calling thread's cache, made if need be, and with the first one the heap itself. nullptr if
+// there is no memory for it, or if the thread is past the point where it could be cleaned up:
+// such a thread works on the arenas directly.
+ThreadCache* CurrentCache();
+
+// Makes sure that the heap is set up: options, address map, arenas.
+void EnsureHeap();
+
+// Gives every block of the cache back. REQUIRES: the caller owns the cache.
+void EmptyCache(ThreadCache* cache);
+
+// EmptyCache(), and gives the cache itself back.
+void DeleteCache(ThreadCache* cache);
+
+}  // namespace cma
+
+#endif  // CMA_CACHE_CACHE_LIFECYCLE_H_

@@ -1,0 +1,76 @@
+#include "cache/cache_registry.h"
+
+#include <algorithm>
+
+#include "options/options.h"
+
+namespace cma {
+
+namespace {
+
+// A single thread gets no more than its share of so many.
+constexpr size_t kFewestSharers = 8;
+
+}  // namespace
+
+constinit CacheRegistry g_caches;
+
+void CacheRegistry::Add(ThreadCache* cache) {
+  LockGuard guard(lock_);
+  caches_.PushFront(cache);
+  count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void CacheRegistry::Remove(ThreadCache* cache) {
+  LockGuard guard(lock_);
+  caches_.Remove(cache);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool CacheRegistry::Claim(size_t grown, size_t bytes) {
+  const size_t budget = g_options.cache_budget_kib * kKiB;
+  const size_t sharers = std::max(kFewestSharers, count_.load(std::memory_order_relaxed));
+  if (grown + bytes > budget / sharers) return false;
+  const size_t before = claimed_.fetch_add(bytes, std::memory_order_relaxed);
+  if (before + bytes <= budget) return true;
+  claimed_.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
+}
+
+CacheRegistry::Totals CacheRegistry::Count() {
+  LockGuard guard(lock_);
+  Totals totals;
+  totals.caches = count_.load(std::memory_order_relaxed);
+  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
+    for (SizeClass c = 1; c < kSizeClasses; ++c) {
+      totals.bytes += cache->depth(c) * ClassBytes(c);
+    }
+    totals.bytes += cache->outbox.bytes();
+  }
+  return totals;
+}
+
+bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
+  // An arena asks while it is locked, which ranks above this lock: it may try, but not wait.
+  if (!lock_.TryAcquire()) return false;
+  bool found = false;
+  for (ThreadCache* cache = caches_.front(); cache != nullptr && !found; cache = cache->next) {
+    const uintptr_t* const first = cache->slots[c] + 1;
+    const size_t depth = std::min(cache->depth(c), ArrayPool::kMaxSlots - 2);
+    found = std::find(first, first + depth, block) != first + depth;
+  }
+  lock_.Release();
+  return found;
+}
+
+ThreadCache* CacheRegistry::TakeOrphan(const ThreadCache* survivor) {
+  LockGuard guard(lock_);
+  ThreadCache* cache = caches_.front();
+  if (cache == survivor && cache != nullptr) cache = cache->next;
+  if (cache == nullptr) return nullptr;
+  caches_.Remove(cache);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+  return cache;
+}
+
+}  // namespace cma

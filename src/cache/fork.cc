@@ -1,0 +1,59 @@
+#include "cache/fork.h"
+
+#include "arena/heap.h"
+#include "cache/cache_lifecycle.h"
+#include "cache/cache_registry.h"
+#include "os/os_process.h"
+
+namespace cma {
+namespace {
+
+template <typename F>
+void ForEachArena(F f) {
+  for (size_t i = 0; i < g_heap.arenas.count(); ++i) {
+    if (Arena* arena = g_heap.arenas.Existing(i); arena != nullptr) f(arena);
+  }
+}
+
+void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  g_heap.arenas.lock().Acquire();
+  g_caches.lock().Acquire();
+  ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
+  g_heap.central.lock().Acquire();
+  g_heap.huge.lock().Acquire();
+  g_heap.metadata.lock().Acquire();
+  EnterForkWindow();
+}
+
+void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  LeaveForkWindow();
+  g_heap.metadata.lock().Release();
+  g_heap.huge.lock().Release();
+  g_heap.central.lock().Release();
+  ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
+  g_caches.lock().Release();
+  g_heap.arenas.lock().Release();
+}
+
+// A thread that was between two instructions of the hit path has left its cache whole; one in a
+// slow path may not have, and what it held is lost to this child.
+void AdoptOrphans() {
+  ThreadCache* const survivor = t_cache;
+  while (ThreadCache* orphan = g_caches.TakeOrphan(survivor)) {
+    if (orphan->in_slow_path.load(std::memory_order_relaxed)) continue;
+    DeleteCache(orphan);
+  }
+}
+
+void Child() {
+  // Sleepers are gone: waking them would do no harm, waiting for them would.
+  Parent();
+  g_heap.releaser.ForgetThread();
+  AdoptOrphans();
+}
+
+}  // namespace
+
+void RegisterForkHandlers() { OsOnFork(Prepare, Parent, Child); }
+
+}  // namespace cma

@@ -1,0 +1,396 @@
+#include "cache/thread_cache.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "arena/heap.h"
+#include "cache/cache_lifecycle.h"
+#include "cache/cache_registry.h"
+#include "cache/wrong_pointer.h"
+#include "report/fault.h"
+
+namespace cma {
+
+constinit EmptySlots g_empty_slots;
+
+namespace {
+
+// Bytes that one list may hold, if the budget allows: 254 blocks up to 128 B, 32 of 1 KiB, two of
+// the largest.
+constexpr size_t kListBytes = 32 * kKiB;
+// With its two marks an array of so many slots fills 2 KiB.
+constexpr size_t kMaxCapacity = 254;
+constexpr size_t kFirstCapacity = 6;
+constexpr size_t kFirstListBytes = 1 * kKiB;
+// Time between two looks for lists that are not used.
+constexpr Milliseconds kSweepDelay = 100;
+// Misses and overflows between two looks at the clock.
+constexpr uint32_t kStepEvents = 32;
+// Misses in a row on another CPU after which a thread moves to that CPU's arena.
+constexpr uint16_t kMovesBeforeSwitch = 8;
+
+size_t MostOf(SizeClass c) {
+  return std::clamp<size_t>(kListBytes / ClassBytes(c), 2, kMaxCapacity);
+}
+
+// What a list starts with, for free: what idle threads keep is mostly this.
+size_t FirstOf(SizeClass c) {
+  return std::clamp<size_t>(kFirstListBytes / ClassBytes(c), 1, kFirstCapacity);
+}
+
+// Makes the list's array `capacity` slots long; false if there is no memory for it.
+bool SetCapacity(ThreadCache* cache, SizeClass c, size_t capacity) {
+  BlockList& list = cache->lists[c];
+  const size_t depth = cache->depth(c);
+  auto* slots = cache->arrays.Take(SlotCount(capacity), g_heap.metadata);
+  if (slots == nullptr) return false;
+  uintptr_t* const old = cache->slots[c];
+  slots[0] = kBottomMark;
+  memcpy(slots + 1, old + 1, depth * sizeof(uintptr_t));
+  memset(slots + 1 + depth, 0, (capacity - depth) * sizeof(uintptr_t));
+  slots[capacity + 1] = kFullMark;
+  const size_t old_capacity = list.capacity;
+  list.top = slots + 1 + depth;
+  list.capacity = static_cast<uint16_t>(capacity);
+  cache->slots[c] = slots;
+  if (old_capacity != 0) cache->arrays.Give(old, SlotCount(old_capacity));
+  return true;
+}
+
+void Grow(ThreadCache* cache, SizeClass c) {
+  const size_t capacity = cache->lists[c].capacity;
+  const size_t most = MostOf(c);
+  if (capacity >= most) return;
+  if (capacity == 0) {
+    SetCapacity(cache, c, FirstOf(c));
+    return;
+  }
+  const size_t wanted = std::min(capacity * 2 + 2, most);
+  const size_t bytes = (wanted - capacity) * ClassBytes(c);
+  if (!g_caches.Claim(cache->grown_bytes, bytes)) return;
+  if (SetCapacity(cache, c, wanted)) {
+    cache->grown_bytes += bytes;
+  } else {
+    g_caches.Unclaim(bytes);
+  }
+}
+
+void Retire(ThreadCache* cache, SizeClass c) {
+  BlockList& list = cache->lists[c];
+  const size_t bytes = (list.capacity - FirstOf(c)) * ClassBytes(c);
+  g_caches.Unclaim(bytes);
+  cache->grown_bytes -= bytes;
+  uintptr_t* const slots = cache->slots[c];
+  const size_t capacity = list.capacity;
+  cache->slots[c] = g_no_slots;
+  list.capacity = 0;
+  list.top = g_no_slots + 1;
+  list.depth_at_sweep = 0;
+  cache->arrays.Give(slots, SlotCount(capacity));
+}
+
+Superblock* SuperblockOf(uintptr_t block) {
+  return g_address_map.FindSuperblock(block);
+}
+
+void GiveOne(Arena* arena, uintptr_t block) {
+  auto* address = reinterpret_cast<std::byte*>(block);
+  {
+    LockGuard guard(arena->lock());
+    arena->GiveBlocks(&address, 1);
+  }
+  g_heap.releaser.NoteFreed();
+}
+
+void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes) {
+  if (!cache->outbox.Add(block, bytes, owner, cache->arena, g_heap.arenas, g_heap.metadata)) {
+    return GiveOne(g_heap.arenas.Existing(owner), block);
+  }
+  g_heap.releaser.NoteFreed();
+}
+
+// Number of the arena that a small or medium block belongs to.
+uint16_t OwnerOf(uintptr_t block) {
+  if (g_address_map.Covers(block)) {
+    const uint32_t unit = g_address_map.Unit(block);
+    if (unit != 0) return static_cast<uint16_t>(AddressMap::Owner(unit));
+  }
+  const Superblock* const superblock = SuperblockOf(block);
+  if (superblock == nullptr) [[unlikely]] {
+    ReportCorruption("a block in a thread cache is unmapped", reinterpret_cast<void*>(block));
+  }
+  return superblock->arena.load(std::memory_order_relaxed);
+}
+
+// Sends those blocks home that are not the arena's, and moves the others up; how many are left.
+size_t SendForeign(ThreadCache* cache, SizeClass c, uintptr_t* blocks, size_t count) {
+  const auto id = static_cast<uint16_t>(cache->arena->id());
+  size_t own = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const uint16_t owner = OwnerOf(blocks[i]);
+    if (owner == id) {
+      blocks[own++] = blocks[i];
+    } else {
+      KeyOf(blocks[i]) = 0;  // parcels hold blocks without a key
+      SendHome(cache, blocks[i], owner, ClassBytes(c));
+    }
+  }
+  return own;
+}
+
+// Gives blocks of one class back to their arena: for good, or for others to take soon.
+enum class GiveFor { kGood, kReuse };
+void GiveBack(ThreadCache* cache, SizeClass c, uintptr_t* addresses, size_t count, GiveFor what) {
+  if (cache->mixed) count = SendForeign(cache, c, addresses, count);
+  if (count == 0) return;
+  auto** const blocks = reinterpret_cast<std::byte**>(addresses);
+  Arena* const arena = cache->arena;
+  {
+    LockGuard guard(arena->lock());
+    if (what == GiveFor::kGood) {
+      arena->GiveBlocks(blocks, count);
+    } else {
+      arena->GiveBatch(c, blocks, count);
+    }
+  }
+  g_heap.releaser.NoteFreed();
+}
+
+// Gives the `count` oldest blocks of the list back.
+void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
+  BlockList& list = cache->lists[c];
+  const size_t depth = cache->depth(c);
+  uintptr_t* const oldest = cache->slots[c] + 1;
+  GiveBack(cache, c, oldest, count, what);
+  memmove(oldest, oldest + count, (depth - count) * sizeof(uintptr_t));
+  list.top = list.top - count;
+}
+
+// Lists whose depth has not changed since the last look are given up by halves, then for good.
+void SweepLists(ThreadCache* cache) {
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    BlockList& list = cache->lists[c];
+    if (list.capacity == 0) continue;
+    size_t depth = cache->depth(c);
+    if (depth == list.depth_at_sweep) {
+      if (depth == 0) {
+        Retire(cache, c);
+        continue;
+      }
+      Flush(cache, c, (depth + 1) / 2, GiveFor::kGood);
+      depth = cache->depth(c);
+    }
+    list.depth_at_sweep = static_cast<uint16_t>(depth);
+  }
+  cache->outbox.PostStale(g_heap.arenas);
+  g_heap.releaser.NoteFreed();
+}
+
+void CountEvent(ThreadCache* cache) {
+  const uint32_t event = ++cache->events;
+  if (event % kStepEvents != 0) [[likely]] return;
+  const Milliseconds now = g_heap.central.os().now();
+  g_heap.releaser.Step(now);
+  if (now - cache->swept < kSweepDelay) return;
+  cache->swept = now;
+  SweepLists(cache);
+}
+
+// Follows the thread to another CPU once it has stayed there.
+void FollowCpu(ThreadCache* cache) {
+  const size_t index = g_heap.arenas.IndexOfCurrentCpu();
+  if (index == static_cast<size_t>(cache->arena->id())) [[likely]] {
+    cache->cpu_changed = 0;
+    return;
+  }
+  if (++cache->cpu_changed < kMovesBeforeSwitch) return;
+  cache->cpu_changed = 0;
+  Arena* const arena = g_heap.arenas.At(index);
+  if (arena == nullptr) return;
+  EmptyCache(cache);
+  cache->mixed = false;
+  cache->arena = arena;
+  cache->set_owner_tag(AddressMap::OwnerTag(arena->id()));
+}
+
+// For a thread whose cache is gone: a block straight from an arena.
+std::byte* TakeUncached(SizeClass c) {
+  Arena* const arena = g_heap.arenas.Current();
+  if (arena == nullptr) return nullptr;
+  std::byte* block = nullptr;
+  {
+    LockGuard guard(arena->lock());
+    if (arena->TakeBlocks(c, &block, 1) == 0) return nullptr;
+  }
+  KeyOf(AddressOf(block)) = 0;
+  return block;
+}
+
+// Fills the empty list to half its capacity; how many blocks there are then.
+size_t Refill(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  BlockList& list = cache->lists[c];
+  const size_t want = std::max<size_t>(list.capacity / 2, 1);
+  Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
+  if (arena != cache->arena) cache->mixed = true;
+  const size_t n = arena->TakeBlocks(c, reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list.top)), want);
+  arena->lock().Release();
+  list.top = list.top + n;
+  return n;
+}
+
+// A block that carries the key is at home in its arena or in a list, or so it seems.
+void CheckDoubleFree(SizeClass c, uintptr_t block) {
+  if (KeyOf(block) != g_address_map.FreeKey()) [[likely]] return;
+  if (IsFree(c, reinterpret_cast<void*>(block))) {
+    ReportDoubleFree(reinterpret_cast<void*>(block), ClassBytes(c));
+  }
+}
+
+// A block of this thread's arena on its way into a list of its class.
+void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
+  BlockList& list = cache->lists[c];
+  if (*list.top == kFullMark) {
+    CountEvent(cache);
+    Grow(cache, c);
+    if (list.capacity == 0) return GiveOne(cache->arena, block);
+    if (*list.top == kFullMark) Flush(cache, c, (list.capacity + size_t{1}) / 2, GiveFor::kReuse);
+  }
+  Push(list, block, g_address_map.FreeKey());
+}
+
+// While it lives, a fork's child does not trust the cache's lists.
+class SlowPath {
+ public:
+  explicit SlowPath(ThreadCache* cache) : cache_(cache) {
+    cache_->in_slow_path.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~SlowPath() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    cache_->in_slow_path.store(false, std::memory_order_relaxed);
+  }
+
+ private:
+  ThreadCache* const cache_;
+};
+
+void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
+  ThreadCache* const cache = CurrentCache();
+  CheckDoubleFree(c, block);
+  if (cache == nullptr) return GiveOne(g_heap.arenas.Existing(owner), block);
+  SlowPath slow(cache);
+  if (owner != static_cast<uint16_t>(cache->arena->id())) {
+    return SendHome(cache, block, owner, ClassBytes(c));
+  }
+  PushSlow(cache, c, block);
+}
+
+void FreeSmall(uintptr_t block, SizeClass c, uint16_t owner) {
+  const auto offset = static_cast<uint32_t>(block % kUnitBytes);
+  if (offset * kReciprocal[c] >= kReciprocal[c]) {
+    ReportWrongPointer("free", reinterpret_cast<void*>(block));
+  }
+  FreeCached(block, c, owner);
+}
+
+// The OS refuses memory: everything that is free and within reach goes back to it, and the list
+// in need is tried again.
+size_t ReclaimAndRefill(ThreadCache* cache, SizeClass c) {
+  if (!ThreadCache::Reclaim()) return 0;
+  Grow(cache, c);  // it has lost its array
+  return cache->lists[c].capacity != 0 ? Refill(cache, c) : 0;
+}
+
+void FreeHuge(void* pointer) {
+  if (!g_heap.huge.Give(static_cast<std::byte*>(pointer))) ReportWrongPointer("free", pointer);
+  g_heap.releaser.NoteFreed();
+}
+
+// Runs that wait in no list, and, where there is no unit map, small blocks.
+void FreeOther(void* pointer, Superblock* superblock, const Run& run) {
+  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
+  if (run.length != 0) {
+    g_heap.arenas.Existing(owner)->GiveRun(run);
+    return g_heap.releaser.NoteFreed();
+  }
+  const Slab* slab = SlabAt(superblock, pointer);
+  if (slab == nullptr) ReportWrongPointer("free", pointer);
+  FreeSmall(AddressOf(pointer), slab->block_bytes / kMinAlignment, owner);
+}
+
+}  // namespace
+
+std::byte* ThreadCache::RefillAndPop(SizeClass c) {
+  ThreadCache* const cache = CurrentCache();
+  if (cache == nullptr) return TakeUncached(c);
+  BlockList& list = cache->lists[c];
+  {
+    SlowPath slow(cache);
+    CountEvent(cache);
+    FollowCpu(cache);
+    if (cache->depth(c) == 0) {
+      Grow(cache, c);
+      if (list.capacity == 0) return TakeUncached(c);
+      if (Refill(cache, c) == 0 && ReclaimAndRefill(cache, c) == 0) return nullptr;
+    }
+  }
+  g_heap.releaser.MaybeStart();
+  return reinterpret_cast<std::byte*>(Pop(list));
+}
+
+void ThreadCache::FreeSlow(void* pointer) {
+  if (pointer == nullptr) return;
+  const uintptr_t block = AddressOf(pointer);
+  if (g_address_map.Covers(block)) [[likely]] {
+    // The owner writes to the slab and the superblock all the time; the map's entry stays.
+    if (const uint32_t unit = g_address_map.Unit(block); unit != 0) {
+      return FreeSmall(block, AddressMap::BlockBytes(unit) / kMinAlignment,
+                       static_cast<uint16_t>(AddressMap::Owner(unit)));
+    }
+  }
+  Superblock* const superblock = SuperblockOf(block);
+  if (superblock == nullptr) [[unlikely]] return FreeHuge(pointer);
+  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
+  const Run run = UsedRunAt(superblock, pointer);
+  const SizeClass c = run.length < kClassOfGranules.size() ? kClassOfGranules[run.length] : 0;
+  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock, run);
+  ThreadCache* const cache = t_cache;
+  BlockList& list = cache->lists[c];
+  const uint64_t key = g_address_map.FreeKey();
+  if (cache->owner_tag() != AddressMap::OwnerTag(ArenaId{owner}) || KeyOf(block) == key ||
+      *list.top == kFullMark) [[unlikely]] {
+    return FreeCached(block, c, owner);
+  }
+  Push(list, block, key);
+}
+
+Arena* ThreadCache::HomeArena(ThreadCache* cache) {
+  SlowPath slow(cache);
+  CountEvent(cache);
+  FollowCpu(cache);
+  return cache->arena;
+}
+
+bool ThreadCache::Reclaim() {
+  FlushCurrent();
+  return g_heap.releaser.ReleaseAll();
+}
+
+void ThreadCache::FlushCurrent() {
+  ThreadCache* const cache = CurrentCache();
+  if (cache != nullptr) EmptyCache(cache);
+}
+
+void EmptyCache(ThreadCache* cache) {
+  SlowPath slow(cache);
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    if (cache->lists[c].capacity == 0) continue;
+    Flush(cache, c, cache->depth(c), GiveFor::kGood);
+    Retire(cache, c);
+  }
+  cache->outbox.PostAll(g_heap.arenas);
+  g_heap.releaser.NoteFreed();
+}
+
+}  // namespace cma

@@ -1,0 +1,71 @@
+#include "cache/wrong_pointer.h"
+
+#include "arena/heap.h"
+#include "cache/cache_registry.h"
+#include "report/fault.h"
+
+namespace cma {
+namespace {
+
+// The run that holds the address; length 0 if the tags know none (the superblock is free).
+Run RunAround(Superblock* superblock, const void* pointer) {
+  const auto granule = static_cast<uint32_t>(
+      (AddressOf(pointer) - AddressOf(superblock->base)) >> kGranuleShift);
+  for (uint32_t g = 0; g < kGranulesPerSuperblock;) {
+    const Run run = RunAt(superblock, g);
+    if (run.length == 0 || granule < run.end()) return run;
+    g = run.end();
+  }
+  return {};
+}
+
+[[noreturn]] void ReportInSlab(const char* operation, const Slab* slab, const void* pointer) {
+  const size_t bytes = slab->block_bytes;
+  if (AddressOf(pointer) % kUnitBytes % bytes != 0) {
+    ReportInteriorPointer(operation, pointer, bytes);
+  }
+  ReportFreedBlock(operation, pointer, bytes);
+}
+
+[[noreturn]] void ReportOutsideSuperblocks(const char* operation, const void* pointer) {
+  const auto* const address = static_cast<const std::byte*>(pointer);
+  if (const size_t bytes = g_heap.huge.BytesAround(address); bytes != 0) {
+    ReportInteriorPointer(operation, pointer, bytes);
+  }
+  if (g_heap.huge.WasFreed(address)) ReportFreedBlock(operation, pointer, 0);
+  ReportForeignPointer(operation, pointer);
+}
+
+}  // namespace
+
+bool IsFree(SizeClass c, const void* block) {
+  Superblock* const superblock = g_address_map.FindSuperblock(AddressOf(block));
+  Arena* const arena = superblock != nullptr ? g_heap.arenas.Owner(superblock) : nullptr;
+  if (arena == nullptr) return true;
+  {
+    LockGuard guard(arena->lock());
+    if (arena->HoldsFree(c, static_cast<const std::byte*>(block))) return true;
+  }
+  return g_caches.Holds(c, AddressOf(block));
+}
+
+void ReportWrongPointer(const char* operation, const void* pointer) {
+  if (AddressOf(pointer) >> kAddressBits != 0) ReportForeignPointer(operation, pointer);
+  Superblock* const superblock = g_address_map.FindSuperblock(AddressOf(pointer));
+  if (superblock == nullptr) ReportOutsideSuperblocks(operation, pointer);
+  Arena* const arena = g_heap.arenas.Owner(superblock);
+  if (arena == nullptr) ReportFreedBlock(operation, pointer, 0);
+  if (const Slab* slab = SlabAt(superblock, pointer)) ReportInSlab(operation, slab, pointer);
+  Run run;
+  bool used;
+  {
+    LockGuard guard(arena->lock());
+    run = RunAround(superblock, pointer);
+    used = run.length != 0 && StateOf(run) == RunState::kUsed;
+  }
+  if (!used) ReportFreedBlock(operation, pointer, 0);
+  if (run.address() == pointer) ReportFreedBlock(operation, pointer, run.bytes());
+  ReportInteriorPointer(operation, pointer, run.bytes());
+}
+
+}  // namespace cma

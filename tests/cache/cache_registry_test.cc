@@ -1,0 +1,155 @@
+#include "cache/cache_registry.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "support/scoped_options.h"
+
+namespace cma {
+namespace {
+
+class CacheRegistryTest : public testing::Test {
+ protected:
+  cma_test::ScopedOptions options_;
+  CacheRegistry registry_;
+  ThreadCache one_;
+  ThreadCache two_;
+  ThreadCache three_;
+};
+
+TEST_F(CacheRegistryTest, LiveCachesAreCounted) {
+  EXPECT_EQ(registry_.Count().caches, 0u);
+
+  registry_.Add(&one_);
+  registry_.Add(&two_);
+  EXPECT_EQ(registry_.Count().caches, 2u);
+  registry_.Remove(&one_);
+
+  EXPECT_EQ(registry_.Count().caches, 1u);
+  EXPECT_EQ(registry_.Count().bytes, 0u);
+}
+
+TEST_F(CacheRegistryTest, TheBytesOfAllListsAreCounted) {
+  struct alignas(16) Block {
+    uint64_t words[2];
+  } blocks[3];
+  uintptr_t slots[] = {kBottomMark, 0, 0, 0, kFullMark};
+  const SizeClass c = ClassOf(48);
+  two_.slots[c] = slots;
+  two_.lists[c].top = slots + 1;
+  for (Block& block : blocks) Push(two_.lists[c], AddressOf(&block), 1);
+  registry_.Add(&one_);
+  registry_.Add(&two_);
+
+  EXPECT_EQ(registry_.Count().bytes, 3 * 48u);
+}
+
+TEST_F(CacheRegistryTest, ABlockIsHeldWhileItIsInAListOfItsClass) {
+  struct alignas(16) Block {
+    uint64_t words[2];
+  } blocks[2];
+  uintptr_t slots[] = {kBottomMark, 0, 0, kFullMark};
+  const SizeClass c = ClassOf(48);
+  two_.slots[c] = slots;
+  two_.lists[c].top = slots + 1;
+  for (Block& block : blocks) Push(two_.lists[c], AddressOf(&block), 1);
+  registry_.Add(&one_);
+  registry_.Add(&two_);
+
+  EXPECT_TRUE(registry_.Holds(c, AddressOf(&blocks[0])));
+  EXPECT_TRUE(registry_.Holds(c, AddressOf(&blocks[1])));
+  EXPECT_FALSE(registry_.Holds(c + 1, AddressOf(&blocks[1])));
+  Pop(two_.lists[c]);
+  EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[1])));
+  registry_.Remove(&two_);
+  EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[0])));
+}
+
+TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothing) {
+  registry_.Add(&one_);
+  std::thread([&] { registry_.lock().Acquire(); }).join();
+
+  EXPECT_FALSE(registry_.Holds(1, 4096));
+
+  registry_.lock().Reset();
+}
+
+TEST_F(CacheRegistryTest, AForksChildTakesAllCachesButItsOwn) {
+  for (ThreadCache* survivor : {&one_, &two_, &three_}) {
+    for (ThreadCache* cache : {&one_, &two_, &three_}) registry_.Add(cache);
+
+    for (int i = 0; i < 2; ++i) {
+      ThreadCache* const orphan = registry_.TakeOrphan(survivor);
+      ASSERT_NE(orphan, nullptr);
+      EXPECT_NE(orphan, survivor);
+    }
+    EXPECT_EQ(registry_.TakeOrphan(survivor), nullptr);
+
+    EXPECT_EQ(registry_.Count().caches, 1u);
+    registry_.Remove(survivor);
+  }
+}
+
+TEST_F(CacheRegistryTest, AChildWithoutACacheTakesAll) {
+  registry_.Add(&one_);
+
+  EXPECT_EQ(registry_.TakeOrphan(nullptr), &one_);
+  EXPECT_EQ(registry_.TakeOrphan(nullptr), nullptr);
+}
+
+TEST_F(CacheRegistryTest, AllCachesTogetherStayInTheBudget) {
+  g_options.cache_budget_kib = 64;
+  size_t granted = 0;
+  for (int cache = 0; cache < 1000; ++cache) {
+    if (registry_.Claim(0, kKiB)) granted += kKiB;
+  }
+
+  EXPECT_EQ(granted, 64 * kKiB);
+  EXPECT_FALSE(registry_.Claim(0, 1));
+  registry_.Unclaim(2 * kKiB);
+  EXPECT_TRUE(registry_.Claim(0, 2 * kKiB));
+  EXPECT_FALSE(registry_.Claim(0, 1));
+}
+
+TEST_F(CacheRegistryTest, OneCacheGetsItsShareOnly) {
+  g_options.cache_budget_kib = 1024;
+  size_t grown = 0;
+  while (registry_.Claim(grown, kKiB)) grown += kKiB;
+
+  EXPECT_GT(grown, 0u);
+  EXPECT_LE(grown, 512 * kKiB);
+  // And another one its own.
+  EXPECT_TRUE(registry_.Claim(0, kKiB));
+}
+
+TEST_F(CacheRegistryTest, ABudgetOfNothingGrantsNothing) {
+  g_options.cache_budget_kib = 0;
+
+  EXPECT_FALSE(registry_.Claim(0, 16));
+}
+
+TEST_F(CacheRegistryTest, ThreadsNeverGetMoreThanTheBudgetTogether) {
+  g_options.cache_budget_kib = 64;
+  std::atomic<size_t> held{0};
+  std::vector<std::thread> threads;
+
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) {
+        if (!registry_.Claim(0, 8 * kKiB)) continue;
+        EXPECT_LE(held.fetch_add(8 * kKiB) + 8 * kKiB, 64 * kKiB);
+        held.fetch_sub(8 * kKiB);
+        registry_.Unclaim(8 * kKiB);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  EXPECT_TRUE(registry_.Claim(0, 8 * kKiB));
+}
+
+}  // namespace
+}  // namespace cma

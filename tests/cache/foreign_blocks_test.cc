@@ -1,0 +1,165 @@
+// Blocks of other arenas than the freeing thread's. The thread stays on one CPU and so with one
+// arena, and takes what it frees from another one directly.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#include <cma/cma.h>
+
+#include "arena/heap.h"
+#include "cache/cache_lifecycle.h"
+#include "support/one_cpu.h"
+#include "support/pattern.h"
+
+namespace cma {
+namespace {
+
+using cma_test::FillPattern;
+using cma_test::FindDamage;
+using cma_test::kIntact;
+
+// Before the first allocation.
+const bool g_prepared =
+    cma_test::StayOnThisCpu() && setenv("CMA_OPTIONS", "arenas=4,background_thread=0", 1) == 0;
+
+class ForeignBlocksTest : public testing::Test {
+ protected:
+  ForeignBlocksTest() {
+    cma_free(cma_malloc(16));
+    ThreadCache::FlushCurrent();
+    other_ = g_heap.arenas.At(static_cast<size_t>(t_cache->arena->id()) + 1);
+  }
+
+  // Blocks that another thread is supposed to have allocated.
+  std::vector<void*> TakeFromOther(size_t bytes, size_t count) {
+    std::vector<void*> blocks(count);
+    LockGuard guard(other_->lock());
+    for (size_t n = 0; n < count;) {
+      n += other_->TakeBlocks(ClassOf(bytes), reinterpret_cast<std::byte**>(blocks.data() + n),
+                              count - n);
+    }
+    for (void* block : blocks) KeyOf(AddressOf(block)) = 0;
+    return blocks;
+  }
+
+  size_t LentByOther() {
+    LockGuard guard(other_->lock());
+    other_->DrainInbox();
+    const ArenaStats stats = other_->Stats();
+    return stats.small_lent_bytes + stats.run_lent_bytes;
+  }
+
+  Arena* other_;
+};
+
+TEST_F(ForeignBlocksTest, TheyWaitInTheOutboxAndGoHomeWithTheFlush) {
+  ASSERT_TRUE(g_prepared);
+  ASSERT_EQ(g_heap.arenas.count(), 4u);
+  for (void* block : TakeFromOther(64, 10)) cma_free(block);
+  for (void* block : TakeFromOther(3000, 3)) cma_free(block);
+
+  const size_t waiting = 10 * 64 + 3 * ClassBytes(ClassOf(3000));
+  EXPECT_EQ(t_cache->outbox.bytes(), waiting);
+  EXPECT_EQ(LentByOther(), waiting);
+  ThreadCache::FlushCurrent();
+
+  EXPECT_EQ(t_cache->outbox.bytes(), 0u);
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
+TEST_F(ForeignBlocksTest, TheyAreNeverGivenOutByTheThreadThatFreedThem) {
+  const std::vector<void*> blocks = TakeFromOther(64, 300);
+  for (void* block : blocks) cma_free(block);
+
+  for (int i = 0; i < 1000; ++i) {
+    void* const own = cma_malloc(64);
+    const uint32_t unit = g_address_map.Unit(AddressOf(own));
+    ASSERT_EQ(AddressMap::Owner(unit), t_cache->arena->id());
+  }
+  ThreadCache::FlushCurrent();
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
+TEST_F(ForeignBlocksTest, ManyOfThemGoHomeByThemselves) {
+  const std::vector<void*> blocks = TakeFromOther(64, 10'000);
+
+  for (void* block : blocks) cma_free(block);
+
+  EXPECT_LE(t_cache->outbox.bytes(), 64 * kKiB);
+  EXPECT_LE(LentByOther(), 64 * kKiB);
+  ThreadCache::FlushCurrent();
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
+TEST_F(ForeignBlocksTest, LargeOnesGoHomeAtOnce) {
+  std::byte* const block = other_->TakeRun(100 * kKiB, 16, nullptr);
+
+  cma_free(block);
+
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
+TEST_F(ForeignBlocksTest, TheyCanBeResizedAndMeasured) {
+  void* block = TakeFromOther(64, 1)[0];
+  EXPECT_EQ(cma_malloc_usable_size(block), 64u);
+  FillPattern(block, 64, 1);
+
+  block = cma_realloc(block, 10'000);
+
+  EXPECT_EQ(FindDamage(block, 64, 1), kIntact);
+  cma_free(block);
+  ThreadCache::FlushCurrent();
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
+using ForeignBlocksDeathTest = ForeignBlocksTest;
+
+TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceIsReportedWhileItWaits) {
+  void* const block = TakeFromOther(64, 1)[0];
+  cma_free(block);
+
+  EXPECT_DEATH(cma_free(block), "double free of 0x[0-9a-f]+ .size class 64 B.");
+}
+
+// The first free has put the block into a list of its owner's thread, the second one comes by
+// parcel from another arena's.
+TEST_F(ForeignBlocksDeathTest, FreeingABlockThatWaitsInItsOwnersListIsReported) {
+  for (const size_t bytes : {64u, 3000u}) {
+    void* const block = cma_malloc(bytes);
+    cma_free(block);
+    Parcel parcel = {};
+    parcel.sender = other_;
+    parcel.count = 1;
+    parcel.bytes = ClassBytes(ClassOf(bytes));
+    parcel.blocks[0] = static_cast<std::byte*>(block);
+
+    EXPECT_DEATH(
+        {
+          Arena* const home = t_cache->arena;
+          home->Post(&parcel);
+          LockGuard guard(home->lock());
+          home->DrainInbox();
+        },
+        "double free of 0x")
+        << bytes;
+  }
+}
+
+TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceIsReportedWhenItComesHome) {
+  void* const block = TakeFromOther(64, 1)[0];
+  cma_free(block);
+  ThreadCache::FlushCurrent();
+  ASSERT_EQ(LentByOther(), 0u);
+
+  EXPECT_DEATH(
+      {
+        cma_free(block);
+        ThreadCache::FlushCurrent();
+        LentByOther();
+      },
+      "double free of 0x");
+}
+
+}  // namespace
+}  // namespace cma

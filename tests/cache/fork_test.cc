@@ -1,0 +1,131 @@
+// A fork in a process of several threads: the child has the forking one only.
+#include "cache/fork.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <cma/cma.h>
+
+#include "arena/heap.h"
+#include "cache/cache_registry.h"
+
+namespace cma {
+namespace {
+
+// A thread that has a cache with free blocks in it until it is told to end.
+class IdleThread {
+ public:
+  IdleThread() : thread_([this] { Body(); }) {
+    while (!ready_.load()) std::this_thread::yield();
+  }
+  ~IdleThread() {
+    end_ = true;
+    thread_.join();
+  }
+
+  ThreadCache* cache() const { return cache_; }
+
+ private:
+  void Body() {
+    std::vector<void*> blocks;
+    for (int i = 0; i < 500; ++i) blocks.push_back(cma_malloc(64));
+    for (void* block : blocks) cma_free(block);
+    cache_ = t_cache;
+    ready_ = true;
+    while (!end_.load()) std::this_thread::yield();
+  }
+
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> end_{false};
+  ThreadCache* cache_ = nullptr;
+  std::thread thread_;
+};
+
+// Exit status of a child that runs `body`.
+template <typename F>
+int StatusOfChild(F body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+class ForkTest : public testing::Test {
+ protected:
+  ForkTest() { cma_free(cma_malloc(64)); }
+};
+
+TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
+  const IdleThread first;
+  const IdleThread second;
+  ASSERT_EQ(g_caches.Count().caches, 3u);
+  cma_stats before;
+  cma_get_stats(&before);
+
+  EXPECT_EQ(StatusOfChild([&] {
+              cma_stats stats;
+              cma_get_stats(&stats);
+              if (stats.threads != 1) return 1;
+              if (stats.live_bytes != before.live_bytes) return 2;
+              if (stats.thread_cached_bytes >= before.thread_cached_bytes) return 3;
+              return 0;
+            }),
+            0);
+
+  EXPECT_EQ(g_caches.Count().caches, 3u);
+}
+
+TEST_F(ForkTest, TheChildLeavesACacheAloneThatWasBeingChanged) {
+  const IdleThread lost;
+  lost.cache()->in_slow_path = true;
+  Cursor& top = lost.cache()->lists[ClassOf(64)].top;
+  top = top + 1000;  // as if in the middle of something
+
+  const int status = StatusOfChild([] { return g_caches.Count().caches == 1 ? 0 : 1; });
+
+  top = top - 1000;
+  lost.cache()->in_slow_path = false;
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ForkTest, TheChildAllocatesFreesAndForksAgain) {
+  const IdleThread lost;
+  void* const before = cma_malloc(100);
+
+  EXPECT_EQ(StatusOfChild([before] {
+              if (g_heap.releaser.has_thread()) return 2;
+              cma_free(before);
+              for (const size_t bytes : {64u, 5000u, 100'000u, 3'000'000u}) {
+                void* const block = cma_malloc(bytes);
+                if (block == nullptr) return 1;
+                cma_free(block);
+              }
+              return StatusOfChild([] {
+                cma_free(cma_malloc(64));
+                return 0;
+              });
+            }),
+            0);
+
+  cma_free(before);
+}
+
+TEST_F(ForkTest, TheParentGoesOnAsBefore) {
+  const IdleThread other;
+
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(StatusOfChild([] { return 0; }), 0);
+    cma_free(cma_malloc(64));
+  }
+
+  EXPECT_EQ(g_caches.Count().caches, 2u);
+}
+
+}  // namespace
+}  // namespace cma
