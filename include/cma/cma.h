@@ -1,0 +1,119 @@
+/* cma: a general-purpose, multithreaded memory allocator for Linux.
+ *
+ * The prefixed C interface. Preloading or linking libcma.so, or linking
+ * libcma.a, also replaces the C library's malloc family and the C++ operators;
+ * both names reach the same heap, so a block from cma_malloc() may be given to
+ * free() and the other way round.
+ *
+ * All functions are safe to call from any thread. Sizes are in bytes. Every
+ * block is aligned to 16 bytes at least. A block belongs to the caller until it
+ * is freed, by any thread. Unless said otherwise a failing function returns
+ * NULL with errno set to ENOMEM, and the heap is as it was before the call.
+ */
+#ifndef CMA_CMA_H_
+#define CMA_CMA_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__cplusplus)
+extern "C" {
+#define CMA_NOEXCEPT noexcept
+#else
+#define CMA_NOEXCEPT
+#endif
+
+#if defined(__GNUC__)
+#define CMA_API __attribute__((visibility("default")))
+#else
+#define CMA_API
+#endif
+
+/* A block of at least `size` bytes. Size 0 gives a unique block that can be
+ * freed. Sizes above PTRDIFF_MAX fail. Source: C17 7.22.3.4, malloc(3). */
+CMA_API void* cma_malloc(size_t size) CMA_NOEXCEPT;
+
+/* `count` times `size` zero bytes; an overflowing product fails. Pages that are
+ * fresh from the operating system are not touched. Source: C17 7.22.3.2. */
+CMA_API void* cma_calloc(size_t count, size_t size) CMA_NOEXCEPT;
+
+/* Makes the block `size` bytes long, in place where it can, and returns where
+ * it is now; the contents up to the smaller size stay. NULL grows like
+ * cma_malloc(size). Size 0 with a block frees it and returns NULL, as glibc
+ * does. On failure the old block is untouched. Source: realloc(3). */
+CMA_API void* cma_realloc(void* block, size_t size) CMA_NOEXCEPT;
+
+/* cma_realloc(block, count * size); an overflowing product fails with ENOMEM.
+ * Source: reallocarray(3). */
+CMA_API void* cma_reallocarray(void* block, size_t count, size_t size) CMA_NOEXCEPT;
+
+/* Gives a block back; NULL is ignored and errno is kept. A pointer that cma
+ * did not give out, or one that is free already, is reported on stderr and the
+ * process is aborted. Source: free(3), POSIX.1-2024. */
+CMA_API void cma_free(void* block) CMA_NOEXCEPT;
+
+/* cma_free() for a caller that knows the size it asked for.
+ * Source: C23 7.24.3.4 and 7.24.3.5. */
+CMA_API void cma_free_sized(void* block, size_t size) CMA_NOEXCEPT;
+CMA_API void cma_free_aligned_sized(void* block, size_t alignment, size_t size) CMA_NOEXCEPT;
+
+/* A block whose address is a multiple of `alignment`, a power of two; any other
+ * alignment fails with errno EINVAL. memalign rounds it up to a power of two
+ * instead, as glibc does. Source: C17 7.22.3.1, memalign(3). */
+CMA_API void* cma_aligned_alloc(size_t alignment, size_t size) CMA_NOEXCEPT;
+CMA_API void* cma_memalign(size_t alignment, size_t size) CMA_NOEXCEPT;
+
+/* Stores a block in *result and returns 0; EINVAL if `alignment` is not a power
+ * of two multiple of sizeof(void*), ENOMEM if there is no memory. errno and, on
+ * failure, *result are kept. Source: posix_memalign(3). */
+CMA_API int cma_posix_memalign(void** result, size_t alignment, size_t size) CMA_NOEXCEPT;
+
+/* A block aligned to the page size; pvalloc also rounds the size up to whole
+ * pages. Source: valloc(3). */
+CMA_API void* cma_valloc(size_t size) CMA_NOEXCEPT;
+CMA_API void* cma_pvalloc(size_t size) CMA_NOEXCEPT;
+
+/* The bytes the caller may use in the block, at least what was asked for; 0 for
+ * NULL. Source: malloc_usable_size(3). */
+CMA_API size_t cma_malloc_usable_size(const void* block) CMA_NOEXCEPT;
+
+/* The usable size a block of `size` bytes would have; 0 if it is too large. */
+CMA_API size_t cma_good_size(size_t size) CMA_NOEXCEPT;
+
+/* Returns free memory to the operating system now: the calling thread's cache,
+ * the arenas and the central heap. `pad` (bytes to keep) is accepted and not
+ * used. 1 if any memory was returned, else 0. Source: malloc_trim(3). */
+CMA_API int cma_malloc_trim(size_t pad) CMA_NOEXCEPT;
+
+/* Where the heap's memory is, in bytes. mapped_bytes is the sum of the other
+ * fields up to and including metadata_bytes while no other thread is at work;
+ * otherwise each field is true for some moment during the call. */
+typedef struct cma_stats {
+  size_t mapped_bytes;         /* address space held for blocks and metadata */
+  size_t live_bytes;           /* usable bytes of blocks the program holds */
+  size_t thread_cached_bytes;  /* free blocks in thread caches and inboxes */
+  size_t slab_free_bytes;      /* free blocks and tails in slabs */
+  size_t free_run_bytes;       /* free runs in superblocks that are in use */
+  size_t free_superblock_bytes;/* whole free superblocks and huge mappings */
+  size_t metadata_bytes;       /* cma's own tables */
+  size_t dirty_bytes;          /* free, but still backed by memory */
+  size_t returned_bytes;       /* given back to the OS since start, cumulative */
+  size_t huge_bytes;           /* part of live_bytes that is mapped alone */
+  size_t huge_blocks;          /* number of such blocks */
+  size_t arenas;               /* arenas in use */
+  size_t threads;              /* threads with a cache */
+} cma_stats;
+
+/* Fills *stats. Takes every arena's lock in turn; never allocates. */
+CMA_API void cma_get_stats(cma_stats* stats) CMA_NOEXCEPT;
+
+/* Writes the figures of cma_get_stats() as text to the file descriptor. */
+CMA_API void cma_stats_print(int fd) CMA_NOEXCEPT;
+
+/* "MAJOR.MINOR.PATCH" of the library, for proof that it is in use. */
+CMA_API const char* cma_version(void) CMA_NOEXCEPT;
+
+#if defined(__cplusplus)
+}
+#endif
+#endif /* CMA_CMA_H_ */

@@ -1,0 +1,36 @@
+// The prefixed interface of <cma/cma.h>.
+#include "cma/cma.h"
+
+#include "front/family.h"
+#include "stats/stats.h"
+
+extern "C" {
+
+void* cma_malloc(size_t size) noexcept { return cma::Allocate(size); }
+void* cma_calloc(size_t count, size_t size) noexcept { return cma::Calloc(count, size); }
+void* cma_realloc(void* block, size_t size) noexcept { return cma::Realloc(block, size); }
+void* cma_reallocarray(void* block, size_t count, size_t size) noexcept {
+  return cma::ReallocArray(block, count, size);
+}
+void cma_free(void* block) noexcept { cma::Deallocate(block); }
+void cma_free_sized(void* block, size_t) noexcept { cma::Deallocate(block); }
+void cma_free_aligned_sized(void* block, size_t, size_t) noexcept { cma::Deallocate(block); }
+void* cma_aligned_alloc(size_t alignment, size_t size) noexcept {
+  return cma::AlignedAlloc(alignment, size);
+}
+void* cma_memalign(size_t alignment, size_t size) noexcept {
+  return cma::MemAlign(alignment, size);
+}
+int cma_posix_memalign(void** result, size_t alignment, size_t size) noexcept {
+  return cma::PosixMemAlign(result, alignment, size);
+}
+void* cma_valloc(size_t size) noexcept { return cma::Valloc(size); }
+void* cma_pvalloc(size_t size) noexcept { return cma::Pvalloc(size); }
+size_t cma_malloc_usable_size(const void* block) noexcept { return cma::UsableSize(block); }
+size_t cma_good_size(size_t size) noexcept { return cma::GoodSize(size); }
+int cma_malloc_trim(size_t) noexcept { return cma::Trim(); }
+void cma_get_stats(cma_stats* stats) noexcept { cma::CollectStats(stats); }
+void cma_stats_print(int fd) noexcept { cma::PrintStats(fd); }
+const char* cma_version(void) noexcept { return CMA_VERSION_STRING; }
+
+}  // extern "C"

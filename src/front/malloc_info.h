@@ -1,0 +1,23 @@
+// glibc's ways to ask for statistics, answered with cma's figures.
+#ifndef CMA_FRONT_MALLOC_INFO_H_
+#define CMA_FRONT_MALLOC_INFO_H_
+
+#include <malloc.h>
+#include <stdio.h>
+
+namespace cma {
+
+// arena: bytes of superblocks and metadata; hblkhd: bytes of huge blocks; uordblks: live bytes;
+// fordblks: free bytes; keepcost: bytes that malloc_trim could return; hblks: huge blocks;
+// fsmblks: bytes in thread caches. Source: mallinfo(3).
+struct mallinfo2 MallInfo2();
+// The same, cut to int at INT_MAX.
+struct mallinfo MallInfo();
+
+// Writes XML to the stream; -1 with errno EINVAL if options is not 0, or as the stream's writing
+// sets it. Source: malloc_info(3).
+int MallocInfo(int options, FILE* stream);
+
+}  // namespace cma
+
+#endif  // CMA_FRONT_MALLOC_INFO_H_

@@ -1,0 +1,20 @@
+// What the header of an executable file says about how it is linked.
+#ifndef CMA_TOOL_ELF_IMAGE_H_
+#define CMA_TOOL_ELF_IMAGE_H_
+
+#include <string>
+
+namespace cma::tool {
+
+enum class ElfKind {
+  kNotElf,  // a script, or unreadable
+  kDynamic,
+  kStatic,        // asks for no dynamic loader
+  kOtherMachine,  // other word size or processor than this tool
+};
+
+ElfKind ReadElfKind(const std::string& path);
+
+}  // namespace cma::tool
+
+#endif  // CMA_TOOL_ELF_IMAGE_H_

@@ -1,0 +1,61 @@
+#include "tool/library_file.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace cma::tool {
+namespace {
+
+constexpr char kLibraryName[] = "libcma.so";
+
+// Debian's directory for libraries of this machine's kind.
+std::string MultiarchDirectory() {
+  utsname machine{};
+  uname(&machine);
+  return absl::StrCat(machine.machine, "-linux-gnu");
+}
+
+std::vector<std::filesystem::path> CandidateDirectories(const std::filesystem::path& tool) {
+  const std::filesystem::path own = tool.parent_path();
+  const std::filesystem::path prefix = own.parent_path();
+  return {own, prefix / "lib", prefix / "lib" / MultiarchDirectory(), prefix / "lib64"};
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindLibrary() {
+  std::error_code error;
+  const std::filesystem::path tool = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return absl::NotFoundError(absl::StrCat("/proc/self/exe: ", error.message()));
+  for (const std::filesystem::path& directory : CandidateDirectories(tool)) {
+    const std::filesystem::path library = directory / kLibraryName;
+    if (std::filesystem::exists(library, error)) return CheckLibrary(library.string());
+  }
+  return absl::NotFoundError(absl::StrCat(kLibraryName, " is neither in ",
+                                          tool.parent_path().string(),
+                                          " nor in the lib directory beside it; build it, or name "
+                                          "it with --lib PATH"));
+}
+
+absl::StatusOr<std::string> CheckLibrary(const std::string& path) {
+  std::error_code error;
+  const std::string absolute = std::filesystem::absolute(path, error).lexically_normal().string();
+  if (!std::filesystem::is_regular_file(absolute, error) || access(absolute.c_str(), R_OK) != 0) {
+    return absl::NotFoundError(absl::StrCat("no readable library at '", path, "'"));
+  }
+  if (absolute.find_first_of(" :") != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("LD_PRELOAD cannot name '", absolute,
+                     "': its path has a space or a colon; copy the library elsewhere"));
+  }
+  return absolute;
+}
+
+}  // namespace cma::tool
