@@ -1,0 +1,288 @@
+// cma_get_stats() and cma_stats_print(): the figures are true.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cma/cma.h"
+#include "support/interesting_sizes.h"
+
+namespace {
+
+using namespace cma_test;
+
+cma_stats Stats() {
+  cma_stats stats;
+  memset(&stats, 0xff, sizeof(stats));  // a field that is not written shows
+  cma_get_stats(&stats);
+  return stats;
+}
+
+size_t SumOfParts(const cma_stats& s) {
+  return s.live_bytes + s.thread_cached_bytes + s.slab_free_bytes + s.free_run_bytes +
+         s.free_superblock_bytes + s.metadata_bytes;
+}
+
+void ExpectIdentities(const cma_stats& s, const std::string& when) {
+  EXPECT_EQ(s.mapped_bytes, SumOfParts(s)) << when;
+  EXPECT_LE(s.huge_bytes, s.live_bytes) << when;
+  EXPECT_LE(s.dirty_bytes, s.mapped_bytes - s.live_bytes - s.metadata_bytes) << when;
+  EXPECT_LE(s.mapped_bytes, size_t{1} << 47) << when << ": below zero";
+  EXPECT_LE(s.dirty_bytes, size_t{1} << 47) << when << ": below zero";
+}
+
+class StatsTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { cma_free(cma_malloc(1)); }  // the heap is started
+};
+
+TEST_F(StatsTest, IdentitiesHoldForEverySize) {
+  for (const size_t size : InterestingSizes(16 * kMiB)) {
+    void* const block = cma_malloc(size);
+    ExpectIdentities(Stats(), "with a block of " + std::to_string(size));
+
+    cma_free(block);
+
+    ExpectIdentities(Stats(), "without the block of " + std::to_string(size));
+  }
+}
+
+TEST_F(StatsTest, LiveBytesGoUpAndDownByTheUsableSize) {
+  for (const size_t size : InterestingSizes(16 * kMiB)) {
+    const size_t before = Stats().live_bytes;
+
+    void* const block = cma_malloc(size);
+    const size_t with_block = Stats().live_bytes;
+    const size_t usable = cma_malloc_usable_size(block);
+    cma_free(block);
+
+    EXPECT_EQ(with_block - before, usable) << size << " bytes";
+    EXPECT_EQ(Stats().live_bytes, before) << size << " bytes";
+  }
+}
+
+TEST_F(StatsTest, LiveBytesFollowManyBlocks) {
+  const size_t before = Stats().live_bytes;
+  std::vector<void*> blocks;
+  size_t usable = 0;
+  for (size_t i = 0; i < 50000; ++i) {
+    blocks.push_back(cma_malloc(i * 37 % 5000));
+    usable += cma_malloc_usable_size(blocks.back());
+  }
+
+  const cma_stats with_blocks = Stats();
+  for (void* block : blocks) cma_free(block);
+  const cma_stats without = Stats();
+
+  EXPECT_EQ(with_blocks.live_bytes - before, usable);
+  EXPECT_EQ(without.live_bytes, before);
+  ExpectIdentities(with_blocks, "with 50,000 blocks");
+  ExpectIdentities(without, "without them");
+}
+
+TEST_F(StatsTest, LiveBytesFollowBlocksThatComeAndGoAtRandom) {
+  const size_t before = Stats().live_bytes;
+  std::minstd_rand random(7);
+  const auto random_size = [&random]() -> size_t {
+    const size_t largest = random() % 100 == 0 ? 2 * kMiB
+                           : random() % 4 == 0 ? 64 * kKiB
+                                               : 4 * kKiB;
+    return random() % largest;
+  };
+  std::vector<void*> blocks(2000);
+  size_t usable = 0;
+
+  for (int i = 0; i < 100000; ++i) {
+    void*& block = blocks[random() % blocks.size()];
+    usable -= cma_malloc_usable_size(block);
+    if (block == nullptr) {
+      block = i % 5 == 0 ? cma_aligned_alloc(size_t{16} << random() % 9, random_size())
+                         : cma_malloc(random_size());
+    } else if (i % 3 == 0) {
+      block = cma_realloc(block, random_size() + 1);
+    } else {
+      cma_free(block);
+      block = nullptr;
+    }
+    usable += cma_malloc_usable_size(block);
+    if (i % 16 == 0) {
+      ASSERT_EQ(Stats().live_bytes - before, usable) << "after " << i + 1 << " operations";
+    }
+  }
+
+  ExpectIdentities(Stats(), "in between");
+  for (void* block : blocks) cma_free(block);
+  EXPECT_EQ(Stats().live_bytes, before);
+}
+
+TEST_F(StatsTest, LiveBytesFollowRealloc) {
+  const size_t before = Stats().live_bytes;
+  void* block = nullptr;
+  for (const size_t size : {10, 2000, 100, 50000, 40000, 3000000, 9000000, 2000000, 700, 1}) {
+    block = cma_realloc(block, size);
+
+    EXPECT_EQ(Stats().live_bytes - before, cma_malloc_usable_size(block)) << size << " bytes";
+    ExpectIdentities(Stats(), "after realloc to " + std::to_string(size));
+  }
+  cma_free(block);
+  EXPECT_EQ(Stats().live_bytes, before);
+}
+
+TEST_F(StatsTest, LiveBytesFollowAlignedBlocks) {
+  for (size_t alignment = 32; alignment <= 16 * kMiB; alignment *= 2) {
+    for (const size_t size : {100, 5000, 2000000}) {
+      const size_t before = Stats().live_bytes;
+
+      void* const block = cma_aligned_alloc(alignment, size);
+
+      EXPECT_EQ(Stats().live_bytes - before, cma_malloc_usable_size(block))
+          << size << " bytes at " << alignment;
+      ExpectIdentities(Stats(), "aligned block");
+      cma_free(block);
+      EXPECT_EQ(Stats().live_bytes, before) << size << " bytes at " << alignment;
+    }
+  }
+}
+
+TEST_F(StatsTest, HugeBlocksAreCountedAlone) {
+  const cma_stats before = Stats();
+
+  void* const block = cma_malloc(64 * kMiB);
+  const cma_stats with_block = Stats();
+  const size_t usable = cma_malloc_usable_size(block);
+  cma_free(block);
+
+  EXPECT_EQ(with_block.huge_blocks, before.huge_blocks + 1);
+  EXPECT_EQ(with_block.huge_bytes, before.huge_bytes + usable);
+  EXPECT_EQ(Stats().huge_blocks, before.huge_blocks);
+  EXPECT_EQ(Stats().huge_bytes, before.huge_bytes);
+}
+
+TEST_F(StatsTest, FailuresLeaveTheFiguresAsTheyWere) {
+  const cma_stats before = Stats();
+
+  EXPECT_EQ(cma_malloc(size_t{1} << 47), nullptr);
+  EXPECT_EQ(cma_aligned_alloc(size_t{1} << 46, 100), nullptr);
+
+  const cma_stats after = Stats();
+  EXPECT_EQ(after.live_bytes, before.live_bytes);
+  EXPECT_EQ(after.huge_blocks, before.huge_blocks);
+  ExpectIdentities(after, "after failures");
+}
+
+TEST_F(StatsTest, FreedMemoryIsDirtyUntilItIsReturned) {
+  void* const block = cma_malloc(512 * kKiB);
+  memset(block, 1, 512 * kKiB);
+  cma_malloc_trim(0);
+  const cma_stats before = Stats();
+
+  cma_free(block);
+  const cma_stats freed = Stats();
+  cma_malloc_trim(0);
+  const cma_stats trimmed = Stats();
+
+  EXPECT_GE(freed.dirty_bytes, before.dirty_bytes + 512 * kKiB);
+  EXPECT_LT(trimmed.dirty_bytes, freed.dirty_bytes);
+  EXPECT_GE(trimmed.returned_bytes, before.returned_bytes + 512 * kKiB);
+}
+
+TEST_F(StatsTest, ThreadsAreCountedWhileTheyLive) {
+  const size_t before = Stats().threads;
+  size_t inside = 0;
+
+  std::thread([&] {
+    cma_free(cma_malloc(100));
+    inside = Stats().threads;
+  }).join();
+
+  EXPECT_GE(before, 1u);
+  EXPECT_EQ(inside, before + 1);
+  EXPECT_EQ(Stats().threads, before);
+}
+
+TEST_F(StatsTest, AThreadThatEndsLeavesNothingLiveOrCached) {
+  const cma_stats before = Stats();
+
+  std::thread([] {
+    std::vector<void*> blocks(20000);
+    for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = cma_malloc(i % 2000);
+    for (void* block : blocks) cma_free(block);
+  }).join();
+
+  const cma_stats after = Stats();
+  EXPECT_EQ(after.live_bytes, before.live_bytes);
+  EXPECT_LE(after.thread_cached_bytes, before.thread_cached_bytes);
+  ExpectIdentities(after, "after the thread");
+}
+
+TEST_F(StatsTest, BlocksFreedByAnotherThreadAreNoLongerLive) {
+  const size_t before = Stats().live_bytes;
+  std::vector<void*> blocks(5000);
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = cma_malloc(i % 3000);
+
+  std::thread([&] {
+    for (void* block : blocks) cma_free(block);
+  }).join();
+
+  EXPECT_EQ(Stats().live_bytes, before);
+  ExpectIdentities(Stats(), "after the thread");
+}
+
+TEST_F(StatsTest, ThereIsAnArenaAndMetadata) {
+  const cma_stats stats = Stats();
+
+  EXPECT_GE(stats.arenas, 1u);
+  EXPECT_GT(stats.metadata_bytes, 0u);
+  EXPECT_GE(stats.mapped_bytes, stats.metadata_bytes);
+}
+
+TEST_F(StatsTest, ReadingThemWhileOthersWorkIsSafe) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+  for (size_t w = 0; w < 3; ++w) {
+    workers.emplace_back([&stop, w] {
+      while (!stop.load()) {
+        for (size_t i = 0; i < 200; ++i) cma_free(cma_malloc((i * 977 + w) % 100000));
+      }
+    });
+  }
+
+  for (int i = 0; i < 300; ++i) {
+    const cma_stats stats = Stats();
+    EXPECT_LE(stats.mapped_bytes, size_t{1} << 47);
+    EXPECT_LE(stats.live_bytes, size_t{1} << 47);
+  }
+
+  stop = true;
+  for (std::thread& worker : workers) worker.join();
+  ExpectIdentities(Stats(), "afterwards");
+}
+
+TEST_F(StatsTest, TheTextHoldsTheFigures) {
+  void* const block = cma_malloc(48 * kMiB);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+
+  cma_stats_print(ends[1]);
+
+  close(ends[1]);
+  std::string text;
+  char buffer[512];
+  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;) {
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  close(ends[0]);
+  EXPECT_NE(text.find("live"), std::string::npos) << text;
+  EXPECT_NE(text.find("mapped"), std::string::npos) << text;
+  EXPECT_NE(text.find(cma_version()), std::string::npos) << text;
+  EXPECT_EQ(text.back(), '\n');
+  cma_free(block);
+}
+
+}  // namespace

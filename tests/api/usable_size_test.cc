@@ -1,0 +1,87 @@
+// cma_malloc_usable_size() and cma_good_size().
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "cma/cma.h"
+#include "support/interesting_sizes.h"
+#include "support/opaque.h"
+#include "support/pattern.h"
+
+namespace {
+
+using namespace cma_test;
+
+TEST(UsableSizeTest, IsZeroForNull) { EXPECT_EQ(cma_malloc_usable_size(nullptr), 0u); }
+
+TEST(UsableSizeTest, IsAtLeastWhatWasAskedFor) {
+  for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
+    void* const block = cma_malloc(size);
+
+    EXPECT_GE(cma_malloc_usable_size(block), size);
+    cma_free(block);
+  }
+}
+
+TEST(UsableSizeTest, AllOfItCanBeWrittenWithoutHarmToOtherBlocks) {
+  for (const size_t size : InterestingSizes(2 * kMiB)) {
+    std::vector<void*> blocks(5);
+    for (void*& block : blocks) {
+      block = cma_malloc(size);
+      FillPattern(block, cma_malloc_usable_size(block), KeyOfAddress(block));
+    }
+
+    for (void* block : blocks) {
+      const size_t usable = cma_malloc_usable_size(block);
+      EXPECT_EQ(FindDamage(block, usable, KeyOfAddress(block)), kIntact) << size << " bytes";
+      cma_free(block);
+    }
+  }
+}
+
+TEST(UsableSizeTest, WastesAtMostAnEighthAbove128Bytes) {
+  for (size_t size = 129; size <= 32 * kKiB; size += 7) {
+    void* const block = cma_malloc(size);
+
+    const size_t usable = cma_malloc_usable_size(block);
+
+    EXPECT_LE((usable - size) * 8, usable) << size << " bytes";
+    cma_free(block);
+  }
+}
+
+TEST(GoodSizeTest, IsTheUsableSizeOfABlock) {
+  cma_malloc_trim(0);
+  for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
+    void* const block = cma_malloc(size);
+
+    EXPECT_EQ(cma_good_size(size), cma_malloc_usable_size(block)) << size << " bytes";
+    cma_free(block);
+  }
+}
+
+TEST(GoodSizeTest, IsItsOwnGoodSize) {
+  for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
+    const size_t good = cma_good_size(size);
+
+    EXPECT_GE(good, size);
+    EXPECT_EQ(cma_good_size(good), good) << size << " bytes";
+  }
+}
+
+TEST(GoodSizeTest, NeverFallsAsTheSizeGrows) {
+  size_t last = 0;
+  for (size_t size = 0; size <= 40 * kKiB; ++size) {
+    const size_t good = cma_good_size(size);
+    ASSERT_GE(good, last) << size << " bytes";
+    last = good;
+  }
+}
+
+TEST(GoodSizeTest, IsZeroForSizesThatAreTooLarge) {
+  EXPECT_EQ(cma_good_size(Opaque(SIZE_MAX)), 0u);
+  EXPECT_EQ(cma_good_size(Opaque(size_t{PTRDIFF_MAX} + 1)), 0u);
+}
+
+}  // namespace

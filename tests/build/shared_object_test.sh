@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# How libcma.so was linked: it stays loaded, is bound at once, and uses one word of static TLS.
+set -euo pipefail
+faults=0
+fault() {
+  echo "shared_object_test: $1"
+  faults=1
+}
+dynamic=$(readelf -dW "$CMA_LIB")
+segments=$(readelf -lW "$CMA_LIB")
+
+grep -q '(SONAME).*\[libcma.so\]' <<<"$dynamic" || fault "SONAME is not libcma.so"
+grep -q '(FLAGS_1).*NODELETE' <<<"$dynamic" || fault "dlclose would unload it: no NODELETE"
+grep -q 'BIND_NOW\|(FLAGS_1).* NOW' <<<"$dynamic" || fault "symbols are bound lazily: no BIND_NOW"
+grep -q GNU_RELRO <<<"$segments" || fault "no RELRO segment"
+grep -q TEXTREL <<<"$dynamic" && fault "it has text relocations"
+grep -q 'GNU_STACK.* RWE' <<<"$segments" && fault "it asks for an executable stack"
+
+# Little static TLS is left for libraries that are loaded with dlopen: cma uses one pointer. Debug
+# builds also keep track of the locks a thread holds.
+tls=$(awk '$1 == "TLS" { print strtonum($6) }' <<<"$segments" 2>/dev/null ||
+  awk '$1 == "TLS" { print $6 }' <<<"$segments")
+tls=$((${tls:-0}))
+[[ ${CMA_BUILD_TYPE:-} == Debug ]] || ((tls <= 8)) || fault "it has $tls bytes of TLS, not 8"
+readelf -rW "$CMA_LIB" | grep -q 'DTPMOD\|TLSDESC' &&
+  fault "it reaches its TLS through a call, not with the initial-exec model"
+
+# `extern thread_local` without constinit: every access asks whether it must be initialised first.
+nm -D "$CMA_LIB" | grep ' _ZTH' && fault "a thread_local above is declared without constinit"
+
+[[ $faults == 0 ]] && echo "shared_object_test: as it should be, $tls bytes of TLS"
+exit $faults

@@ -1,0 +1,127 @@
+// A heap of 2 GiB of small blocks is freed and the program does nothing more: within two seconds
+// its memory is back with the operating system, with default settings.
+//
+//   idle_return_stress [--mib N]
+//
+// cma-test: serial timeout=300 not=thread,address
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "stress/program.h"
+#include "support/deadline.h"
+#include "support/process_memory.h"
+
+namespace {
+
+using namespace cma_test;
+
+constexpr auto kLimit = std::chrono::seconds(2);
+constexpr size_t kLists = 61;
+
+// Blocks of 64 to 512 bytes, kept through their first words in several lists, so that neighbours
+// are freed at different times and nothing but blocks takes memory.
+class Heap {
+ public:
+  void Fill(size_t bytes, uint64_t seed) {
+    Random random(seed);
+    for (size_t taken = 0; taken < bytes;) {
+      const size_t size = 64 + random.Below(449);
+      void* const block = malloc(size);
+      if (block == nullptr) Fail("no block of %zu bytes", size);
+      memset(block, 1, size);
+      void*& list = lists_[random.Below(kLists)];
+      memcpy(block, &list, sizeof(list));
+      list = block;
+      taken += malloc_usable_size(block);
+    }
+  }
+
+  void Free() {
+    for (void*& list : lists_) {
+      while (list != nullptr) {
+        void* const block = list;
+        memcpy(&list, block, sizeof(list));
+        free(block);
+      }
+    }
+  }
+
+ private:
+  void* lists_[kLists] = {};
+};
+
+void Judge(const char* name, size_t start, size_t peak, size_t total) {
+  const auto freed_at = std::chrono::steady_clock::now();
+  const size_t allowed = start + total / 20;
+  size_t after = ResidentBytes();
+  const bool returned = WaitUntil([&] { return (after = ResidentBytes()) <= allowed; }, kLimit);
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - freed_at;
+  printf(
+      "%s: RSS %.1f MiB at the start, %.1f MiB at the peak, %.1f MiB %.2f s after the last free\n",
+      name, InMiB(start), InMiB(peak), InMiB(after), waited.count());
+  if (peak < start + total) Fail("%s: the heap was never there", name);
+  if (!returned) Fail("%s: more than %.1f MiB", name, InMiB(allowed));
+}
+
+void MainThread(size_t start, size_t total) {
+  Heap heap;
+  heap.Fill(total, 1);
+  const size_t peak = ResidentBytes();
+  heap.Free();
+  Judge("one thread", start, peak, total);
+}
+
+// Four threads fill; each frees what another one filled, and then waits with all of them.
+void IdleThreads(size_t start, size_t total) {
+  constexpr size_t kThreads = 4;
+  Heap heaps[kThreads];
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t filled = 0, freed = 0;
+  bool judged = false;
+  size_t peak = 0;
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      heaps[i].Fill(total / kThreads, i);
+      std::unique_lock lock(mutex);
+      if (++filled == kThreads) peak = ResidentBytes();
+      changed.notify_all();
+      changed.wait(lock, [&] { return filled == kThreads; });
+      lock.unlock();
+      heaps[(i + 1) % kThreads].Free();
+      lock.lock();
+      ++freed;
+      changed.notify_all();
+      changed.wait(lock, [&] { return judged; });
+    });
+  }
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return freed == kThreads; });
+  }
+  Judge("four threads that wait", start, peak, total);
+  {
+    const std::lock_guard lock(mutex);
+    judged = true;
+  }
+  changed.notify_all();
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  NameTheAllocator();
+  const size_t total = Argument(argc, argv, "mib", 2048) * kMiB;
+  if (AvailableBytes() < total + total / 2) Skip("this machine has too little memory");
+  const size_t start = ResidentBytes();
+  MainThread(start, total);
+  IdleThreads(start, total);
+}
