@@ -1,0 +1,13 @@
+#include "failure.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace kv {
+
+void FailWithErrno(const char* what) {
+  std::perror(what);
+  std::exit(1);
+}
+
+}  // namespace kv
