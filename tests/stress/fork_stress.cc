@@ -14,6 +14,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -28,7 +30,70 @@ using namespace cma_test;
 constexpr auto kChildLimit = std::chrono::seconds(60);
 constexpr size_t kInherited = 500;
 
-std::atomic<bool> g_stop{false};
+// A fork finds the workers inside malloc and free, wherever they are. Not so under
+// ThreadSanitizer: its own locks, one per atomic variable, stay locked in the child if another
+// thread was inside one, and the child hangs at its first use of that variable. There the workers
+// rest during the fork.
+class Workers {
+ public:
+  // Each calls work(i) again and again. Returns when all have begun: the runtime of a sanitizer
+  // holds locks while a thread starts, and a child would inherit those too.
+  template <typename Work>
+  Workers(size_t count, Work work) {
+    for (size_t i = 0; i < count; ++i) {
+      threads_.emplace_back([this, work, i]() mutable {
+        Begin();
+        while (!stop_) {
+          work(i);
+          if (kThreadSanitizer) RestIfAsked();
+        }
+      });
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return begun_ == threads_.size(); });
+  }
+  ~Workers() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  pid_t Fork() {
+    if (!kThreadSanitizer) return fork();
+    std::unique_lock lock(mutex_);
+    rest_ = true;
+    changed_.wait(lock, [&] { return resting_ == threads_.size(); });
+    const pid_t child = fork();
+    if (child == 0) return child;
+    rest_ = false;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return resting_ == 0; });
+    return child;
+  }
+
+ private:
+  void Begin() {
+    const std::lock_guard lock(mutex_);
+    ++begun_;
+    changed_.notify_all();
+  }
+  void RestIfAsked() {
+    std::unique_lock lock(mutex_);
+    if (!rest_) return;
+    ++resting_;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !rest_; });
+    --resting_;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t begun_ = 0;    // guarded by mutex_
+  size_t resting_ = 0;  // guarded by mutex_
+  bool rest_ = false;   // guarded by mutex_
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> threads_;
+};
 
 size_t RandomSize(Random& random) {
   if (random.OneIn(100)) return random.Below(4 * kMiB);
@@ -128,13 +193,9 @@ int main(int argc, char** argv) {
   const uint64_t threads = Argument(argc, argv, "threads", 4);
   const uint64_t seconds = Argument(argc, argv, "seconds", 5);
   const uint64_t seed = Argument(argc, argv, "seed", 1);
-  std::vector<std::thread> workers;
-  for (uint64_t i = 0; i < threads; ++i) {
-    workers.emplace_back([seed, i] {
-      Random random(seed + 1000 + i);
-      while (!g_stop) Churn(random, 1000);
-    });
-  }
+  std::vector<Random> randoms;
+  for (uint64_t i = 0; i < threads; ++i) randoms.emplace_back(seed + 1000 + i);
+  Workers workers(threads, [&](size_t i) { Churn(randoms[i], kThreadSanitizer ? 100 : 1000); });
 
   Random random(seed);
   std::vector<Block> inherited(kInherited);
@@ -145,7 +206,7 @@ int main(int argc, char** argv) {
     pid_t batch[4];
     for (pid_t& child : batch) {
       const uint64_t child_seed = random.Next();
-      child = fork();
+      child = workers.Fork();
       if (child < 0) Fail("fork failed: errno %d", errno);
       if (child == 0) BeChild(child_seed, inherited);
       Churn(random, 20);
@@ -154,8 +215,6 @@ int main(int argc, char** argv) {
     children += std::size(batch);
   }
 
-  g_stop = true;
-  for (std::thread& worker : workers) worker.join();
   for (const Block& block : inherited) FreeBlock(block);
   printf("%llu children\n", static_cast<unsigned long long>(children));
 }
