@@ -173,11 +173,7 @@ void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
 void Arena::GiveFromParcel(std::byte* block) {
   const SizeClass c = ClassOfBlock(block);
   MarkFree(c, block);
-  if (c < kSmallClasses) {
-    GiveBatch(c, &block, 1);
-  } else {
-    GiveBlocks(&block, 1);
-  }
+  GiveBatch(c, &block, 1);
 }
 
 // REQUIRES: it is a block of a slab or a used run of this arena, by what the map and the tags say.
