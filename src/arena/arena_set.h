@@ -28,6 +28,18 @@ class ArenaSet {
   // a moment (it may have lost its CPU) and another one is free.
   Arena* AcquireNear(Arena* home) ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
+  // What `take` gets from `home` or, if that is nothing, from the first other arena that has some:
+  // when the OS refuses memory, what is free elsewhere must do.
+  template <typename Take>
+  auto FromAny(Arena* home, Take take) const {
+    auto taken = take(*home);
+    for (size_t i = 1; !taken && i < count_; ++i) {
+      Arena* const other = Existing((static_cast<size_t>(home->id()) + i) % count_);
+      if (other != nullptr) taken = take(*other);
+    }
+    return taken;
+  }
+
   size_t IndexOfCurrentCpu() const { return ranks_[OsCurrentCpu()] % count_; }
 
   // Makes the arena if need be; nullptr if there is no memory for it.

@@ -122,7 +122,11 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
     depot_round_ = round;
     SweepDepots(at_once);
   }
-  Superblock* const superblock = runs_.superblocks().front();
+  Superblock* superblock = runs_.superblocks().front();
+  // The round's own ones are at the back, unless another round is under way and has moved them.
+  while (at_once && superblock != nullptr && superblock->sweep_round == round) {
+    superblock = superblock->next;
+  }
   if (superblock == nullptr || superblock->sweep_round == round) return false;
   if (superblock->needs_sweep || at_once) {
     Sweep sweep{.at_once = at_once};

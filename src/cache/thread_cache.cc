@@ -216,26 +216,33 @@ void FollowCpu(ThreadCache* cache) {
 
 // For a thread whose cache is gone: a block straight from an arena.
 std::byte* TakeUncached(SizeClass c) {
-  Arena* const arena = g_heap.arenas.Current();
-  if (arena == nullptr) return nullptr;
+  Arena* const home = g_heap.arenas.Current();
+  if (home == nullptr) return nullptr;
   std::byte* block = nullptr;
-  {
-    LockGuard guard(arena->lock());
-    if (arena->TakeBlocks(c, &block, 1) == 0) return nullptr;
-  }
-  KeyOf(AddressOf(block)) = 0;
+  g_heap.arenas.FromAny(home, [&block, c](Arena& arena) {
+    LockGuard guard(arena.lock());
+    return arena.TakeBlocks(c, &block, 1);
+  });
+  if (block != nullptr) KeyOf(AddressOf(block)) = 0;
   return block;
 }
 
 // Fills the empty list to half its capacity; how many blocks there are then.
-size_t Refill(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+// REQUIRES: the caller holds the arena's lock.
+size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   BlockList& list = cache->lists[c];
   const size_t want = std::max<size_t>(list.capacity / 2, 1);
-  Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
-  if (arena != cache->arena) cache->mixed = true;
-  const size_t n = arena->TakeBlocks(c, reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list.top)), want);
-  arena->lock().Release();
+  auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list.top));
+  const size_t n = arena.TakeBlocks(c, out, want);
+  if (n != 0 && &arena != cache->arena) cache->mixed = true;
   list.top = list.top + n;
+  return n;
+}
+
+size_t Refill(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
+  const size_t n = RefillFrom(*arena, cache, c);
+  arena->lock().Release();
   return n;
 }
 
@@ -294,12 +301,17 @@ void FreeSmall(uintptr_t block, SizeClass c, uint16_t owner) {
   FreeCached(block, c, owner);
 }
 
-// The OS refuses memory: everything that is free and within reach goes back to it, and the list
-// in need is tried again.
-size_t ReclaimAndRefill(ThreadCache* cache, SizeClass c) {
-  if (!ThreadCache::Reclaim()) return 0;
+// The OS refuses memory. What other arenas have free comes first; then all that is free and within
+// reach goes back to the OS, and the list in need is tried again.
+size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
+  const auto refill = [cache, c](Arena& arena) {
+    LockGuard guard(arena.lock());
+    return RefillFrom(arena, cache, c);
+  };
+  if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
+  ThreadCache::Reclaim();
   Grow(cache, c);  // it has lost its array
-  return cache->lists[c].capacity != 0 ? Refill(cache, c) : 0;
+  return cache->lists[c].capacity != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
 }
 
 void FreeHuge(void* pointer) {
@@ -332,11 +344,13 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     if (cache->depth(c) == 0) {
       Grow(cache, c);
       if (list.capacity == 0) return TakeUncached(c);
-      if (Refill(cache, c) == 0 && ReclaimAndRefill(cache, c) == 0) return nullptr;
+      if (Refill(cache, c) == 0 && RefillAfterRefusal(cache, c) == 0) return nullptr;
     }
   }
+  // Starting the thread allocates, perhaps from this very list: not before the block is out.
+  const uintptr_t block = Pop(list);
   g_heap.releaser.MaybeStart();
-  return reinterpret_cast<std::byte*>(Pop(list));
+  return reinterpret_cast<std::byte*>(block);
 }
 
 void ThreadCache::FreeSlow(void* pointer) {
@@ -372,9 +386,9 @@ Arena* ThreadCache::HomeArena(ThreadCache* cache) {
   return cache->arena;
 }
 
-bool ThreadCache::Reclaim() {
+void ThreadCache::Reclaim() {
   FlushCurrent();
-  return g_heap.releaser.ReleaseAll();
+  g_heap.releaser.ReleaseAll();
 }
 
 void ThreadCache::FlushCurrent() {

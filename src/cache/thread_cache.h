@@ -66,9 +66,8 @@ struct ThreadCache {
   // The arena that serves the cache's thread, after a look at which CPU it runs on.
   static Arena* HomeArena(ThreadCache* cache);
 
-  // After the OS has refused memory: gives it everything that is free and within reach. True if
-  // that was anything.
-  static bool Reclaim();
+  // After the OS has refused memory: gives it everything that is free and within reach.
+  static void Reclaim();
 
   // Gives all blocks of the calling thread's cache back to their arenas.
   static void FlushCurrent();

@@ -46,8 +46,13 @@ void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   Arena* const arena = cache != nullptr ? ThreadCache::HomeArena(cache) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
   void* block = arena->TakeRun(bytes, alignment, zero_pages);
-  if (block == nullptr && ThreadCache::Reclaim()) {
-    block = arena->TakeRun(bytes, alignment, zero_pages);
+  if (block == nullptr) [[unlikely]] {
+    const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
+    block = g_heap.arenas.FromAny(arena, take);
+    if (block == nullptr) {
+      ThreadCache::Reclaim();
+      block = g_heap.arenas.FromAny(arena, take);
+    }
   }
   // A block that was free here in an earlier life may have left its key. Reading first keeps the
   // page of a fresh run untouched.
@@ -60,7 +65,8 @@ void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents)
   EnsureHeap();
   void* block = g_heap.huge.Take(size, alignment, contents);
   // No use for a size that no address space holds.
-  if (block == nullptr && size >> kAddressBits == 0 && ThreadCache::Reclaim()) {
+  if (block == nullptr && size >> kAddressBits == 0) {
+    ThreadCache::Reclaim();
     block = g_heap.huge.Take(size, alignment, contents);
   }
   g_heap.releaser.MaybeStart();

@@ -386,5 +386,20 @@ TEST_F(ArenaSweepTest, DirtyBytesAreThoseThatASweepReturns) {
   ExpectStatsAddUp();
 }
 
+// A trim while the background thread is in the middle of its round.
+TEST_F(ArenaSweepTest, TwoRoundsAtATimeBothReachEverySuperblock) {
+  FreeThreeOfFour(16);
+  bool pending = false;
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(arena_.SweepStep(1, true, &pending));  // one superblock
+  for (size_t i = 1; i < Stats().superblock_bytes / kSuperblockBytes; ++i) {
+    ASSERT_TRUE(arena_.SweepStep(2, false, &pending));
+  }
+
+  while (arena_.SweepStep(1, true, &pending)) {
+  }
+
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
 }  // namespace
 }  // namespace cma

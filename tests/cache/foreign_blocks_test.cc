@@ -2,6 +2,8 @@
 // arena, and takes what it frees from another one directly.
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 
 #include <vector>
 
@@ -111,6 +113,48 @@ TEST_F(ForeignBlocksTest, TheyCanBeResizedAndMeasured) {
   cma_free(block);
   ThreadCache::FlushCurrent();
   EXPECT_EQ(LentByOther(), 0u);
+}
+
+// Holes between blocks that live on: no superblock of the other arena can go back to the OS.
+TEST_F(ForeignBlocksTest, FreeOnesAreTakenBeforeNullIsReturned) {
+  for (const size_t bytes : {64u, 3000u, 71'680u}) {
+    constexpr size_t kHeldBytes = 64 * kMiB;
+    std::vector<void*> blocks;
+    if (bytes <= kMediumMax) {
+      blocks = TakeFromOther(bytes, kHeldBytes / bytes);
+    } else {
+      while (blocks.size() < kHeldBytes / bytes) {
+        blocks.push_back(other_->TakeRun(bytes, 16, nullptr));
+      }
+    }
+    size_t holes = 0;
+    for (size_t i = 0; i < blocks.size(); i += 2, ++holes) cma_free(blocks[i]);
+    ThreadCache::FlushCurrent();
+    cma_malloc_trim(0);
+    rlimit limit;
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
+    const rlimit no_more = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &no_more), 0);
+
+    size_t taken = 0;
+    void* first = nullptr;
+    while (void* const block = cma_malloc(bytes)) {
+      memcpy(block, &first, sizeof first);
+      first = block;
+      ++taken;
+    }
+
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+    EXPECT_GE(taken, holes) << bytes;
+    while (first != nullptr) {
+      void* const block = first;
+      memcpy(&first, block, sizeof first);
+      cma_free(block);
+    }
+    for (size_t i = 1; i < blocks.size(); i += 2) cma_free(blocks[i]);
+    ThreadCache::FlushCurrent();
+    EXPECT_EQ(LentByOther(), 0u);
+  }
 }
 
 using ForeignBlocksDeathTest = ForeignBlocksTest;
