@@ -16,9 +16,13 @@ constinit EmptySlots g_empty_slots;
 
 namespace {
 
-// Bytes that one list may hold, if the budget allows: 254 blocks up to 128 B, 32 of 1 KiB, two of
-// the largest.
-constexpr size_t kListBytes = 32 * kKiB;
+// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 32 of
+// 1 KiB, two of the largest. Chosen by the slot_churn, producer_consumer and larson_server scenarios.
+constexpr size_t kSmallListBytes = 32 * kKiB;
+constexpr size_t kMediumListBytes = 64 * kKiB;
+// What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
+// Chosen by producer_consumer and thread_phases.
+constexpr size_t kOverflowBytes = 4 * kKiB;
 // With its two marks an array of so many slots fills 2 KiB.
 constexpr size_t kMaxCapacity = 254;
 constexpr size_t kFirstCapacity = 6;
@@ -30,8 +34,12 @@ constexpr uint32_t kStepEvents = 32;
 // Misses in a row on another CPU after which a thread moves to that CPU's arena.
 constexpr uint16_t kMovesBeforeSwitch = 8;
 
-size_t MostOf(SizeClass c) {
-  return std::clamp<size_t>(kListBytes / ClassBytes(c), 2, kMaxCapacity);
+constexpr size_t ListBytes(SizeClass c) {
+  return c < kSmallClasses ? kSmallListBytes : kMediumListBytes;
+}
+
+size_t MostOf(SizeClass c, size_t bytes) {
+  return std::clamp<size_t>(bytes / ClassBytes(c), 2, kMaxCapacity);
 }
 
 // What a list starts with, for free: what idle threads keep is mostly this.
@@ -58,9 +66,9 @@ bool SetCapacity(ThreadCache* cache, SizeClass c, size_t capacity) {
   return true;
 }
 
-void Grow(ThreadCache* cache, SizeClass c) {
+void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
   const size_t capacity = cache->lists[c].capacity;
-  const size_t most = MostOf(c);
+  const size_t most = MostOf(c, list_bytes);
   if (capacity >= most) return;
   if (capacity == 0) {
     SetCapacity(cache, c, FirstOf(c));
@@ -259,7 +267,7 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   BlockList& list = cache->lists[c];
   if (*list.top == kFullMark) {
     CountEvent(cache);
-    Grow(cache, c);
+    Grow(cache, c, kOverflowBytes);
     if (list.capacity == 0) return GiveOne(cache->arena, block);
     if (*list.top == kFullMark) Flush(cache, c, (list.capacity + size_t{1}) / 2, GiveFor::kReuse);
   }
@@ -310,18 +318,21 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   };
   if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
   ThreadCache::Reclaim();
-  Grow(cache, c);  // it has lost its array
+  Grow(cache, c, ListBytes(c));  // it has lost its array
   return cache->lists[c].capacity != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
 }
 
-void FreeHuge(void* pointer) {
+// Outside of all superblocks.
+[[gnu::noinline]] void FreeOutside(void* pointer) {
+  if (pointer == nullptr) return;
   if (!g_heap.huge.Give(static_cast<std::byte*>(pointer))) ReportWrongPointer("free", pointer);
   g_heap.releaser.NoteFreed();
 }
 
 // Runs that wait in no list, and, where there is no unit map, small blocks.
-void FreeOther(void* pointer, Superblock* superblock, const Run& run) {
+[[gnu::noinline]] void FreeOther(void* pointer, Superblock* superblock) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
+  const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
@@ -342,7 +353,7 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     CountEvent(cache);
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
-      Grow(cache, c);
+      Grow(cache, c, ListBytes(c));
       if (list.capacity == 0) return TakeUncached(c);
       if (Refill(cache, c) == 0 && RefillAfterRefusal(cache, c) == 0) return nullptr;
     }
@@ -353,22 +364,22 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
   return reinterpret_cast<std::byte*>(block);
 }
 
+// The way of a medium block is the straight one: nothing on it is called but at its end.
 void ThreadCache::FreeSlow(void* pointer) {
-  if (pointer == nullptr) return;
   const uintptr_t block = AddressOf(pointer);
   if (g_address_map.Covers(block)) [[likely]] {
     // The owner writes to the slab and the superblock all the time; the map's entry stays.
-    if (const uint32_t unit = g_address_map.Unit(block); unit != 0) {
+    if (const uint32_t unit = g_address_map.Unit(block); unit != 0) [[unlikely]] {
       return FreeSmall(block, AddressMap::BlockBytes(unit) / kMinAlignment,
                        static_cast<uint16_t>(AddressMap::Owner(unit)));
     }
   }
   Superblock* const superblock = SuperblockOf(block);
-  if (superblock == nullptr) [[unlikely]] return FreeHuge(pointer);
+  if (superblock == nullptr) [[unlikely]] return FreeOutside(pointer);
+  const uint32_t granules = UsedGranulesAt(superblock, block);
+  const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
+  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock);
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
-  const Run run = UsedRunAt(superblock, pointer);
-  const SizeClass c = run.length < kClassOfGranules.size() ? kClassOfGranules[run.length] : 0;
-  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock, run);
   ThreadCache* const cache = t_cache;
   BlockList& list = cache->lists[c];
   const uint64_t key = g_address_map.FreeKey();

@@ -35,9 +35,9 @@ void* OrNoMemory(void* block) {
 }
 
 void* AllocateMedium(size_t size) {
-  const SizeClass c = MediumClassOf(size);
-  const uintptr_t block = Pop(t_cache->lists[c]);
-  if (block == kBottomMark) [[unlikely]] return OrNoMemory(ThreadCache::RefillAndPop(c));
+  BlockList& list = t_cache->lists[MediumClassOf(size)];
+  const uintptr_t block = Pop(list);
+  if (block == kBottomMark) [[unlikely]] return AllocateMissed(list);
   return reinterpret_cast<void*>(block);
 }
 
@@ -149,7 +149,7 @@ void* AllocateLarger(size_t size) {
   return AllocateHuge(size, kGranuleBytes, HugeBlocks::Contents::kAny);
 }
 
-void* AllocateMissed(const BlockList& list) {
+[[gnu::noinline]] void* AllocateMissed(const BlockList& list) {
   // Size 0 comes by the list that is never filled, and gets the smallest block.
   const auto c = static_cast<SizeClass>(&list - t_cache->lists.data());
   return OrNoMemory(ThreadCache::RefillAndPop(c == 0 ? 1 : c));

@@ -57,18 +57,27 @@ inline Run RunBefore(const Run& run) {
   return {run.superblock, start, run.start - start};
 }
 
-// The used run that starts exactly at `address`; length 0 if none does. Any thread may ask for
-// a block it holds: the tag of a live block does not change.
-inline Run UsedRunAt(Superblock* superblock, const void* address) {
-  const size_t offset = AddressOf(address) - AddressOf(superblock->base);
-  if (offset % kGranuleBytes != 0) return {};
-  const auto granule = static_cast<uint32_t>(offset >> kGranuleShift);
-  const RunTag tag = TagAt(superblock, granule);
-  if (tag.offset != granule % kGranulesPerSlot ||
+// Length in granules of the used run that starts exactly at `address`, 0 if none does. Any thread
+// may ask for a block it holds: the tag of a live block does not change.
+// REQUIRES: the address is in the superblock.
+inline uint32_t UsedGranulesAt(Superblock* superblock, uintptr_t address) {
+  static_assert(kSlotBytes % kGranuleBytes == 0);
+  const auto offset = static_cast<uint32_t>(address % kSuperblockBytes);
+  const RunTag tag = superblock->tables->tags[offset / kSlotBytes];
+  // Where in its slot a block lies, to the byte, is where the tag says, to the granule.
+  if (offset % kSlotBytes != uint32_t{tag.offset} * kGranuleBytes ||
       tag.state != static_cast<uint32_t>(RunState::kUsed)) {
-    return {};
+    return 0;
   }
-  return {superblock, granule, tag.length};
+  return tag.length;
+}
+
+// The used run that starts exactly at `address`; length 0 if none does. As above.
+inline Run UsedRunAt(Superblock* superblock, const void* address) {
+  const uint32_t length = UsedGranulesAt(superblock, AddressOf(address));
+  if (length == 0) return {};
+  const size_t offset = AddressOf(address) - AddressOf(superblock->base);
+  return {superblock, static_cast<uint32_t>(offset >> kGranuleShift), length};
 }
 
 }  // namespace cma

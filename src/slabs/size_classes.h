@@ -28,7 +28,8 @@ using SizeClass = uint32_t;
 
 // REQUIRES: kSmallMax < size <= kMediumMax.
 constexpr SizeClass MediumClassOf(size_t size) {
-  const auto log = static_cast<unsigned>(std::bit_width(size - 1)) - 1;
+  // The 1 tells the compiler that this is not 0, and is never the highest bit.
+  const auto log = static_cast<unsigned>(std::bit_width((size - 1) | 1)) - 1;
   const auto sixteenth = static_cast<SizeClass>((size - 1) >> (log - 4));  // 16..31
   return static_cast<SizeClass>(kSmallClasses) + (log - kFirstMediumLog) * 16 + sixteenth - 16;
 }

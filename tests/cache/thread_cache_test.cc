@@ -123,6 +123,27 @@ TEST_F(ThreadCacheTest, NoListHoldsMoreThanItsBytes) {
   }
 }
 
+// As in a thread that only frees what others have allocated.
+TEST_F(ThreadCacheTest, AListThatOnlyOverflowsStaysShort) {
+  cma_free(cma_malloc(16));
+  for (const size_t bytes : {64u, 512u, 2000u}) {
+    std::vector<std::byte*> blocks(64 * kKiB / bytes);
+    {
+      LockGuard guard(t_cache->arena->lock());
+      for (std::byte*& block : blocks) {
+        ASSERT_EQ(t_cache->arena->TakeBlocks(ClassOf(bytes), &block, 1), 1u);
+        KeyOf(AddressOf(block)) = 0;
+      }
+    }
+
+    for (std::byte* block : blocks) cma_free(block);
+
+    const size_t capacity = CapacityOf(ClassOf(bytes));
+    EXPECT_LE(capacity * bytes, std::max(4 * kKiB, 2 * bytes)) << bytes;
+    EXPECT_GE(capacity, 2u) << bytes;
+  }
+}
+
 TEST_F(ThreadCacheTest, WithoutABudgetListsStayAsTheyStart) {
   g_options.cache_budget_kib = 0;
   void* const first = cma_malloc(48);
