@@ -10,6 +10,7 @@ void ArenaSet::Initialize(size_t wanted) {
   if (const size_t quota = OsCgroupCpuQuota(); quota != 0) count = std::min(count, quota);
   if (wanted != 0) count = wanted;
   count_ = std::clamp<size_t>(count, 1, kMaxArenas);
+  if (wanted != 0) UseAll();
 }
 
 Arena* ArenaSet::At(size_t index) {

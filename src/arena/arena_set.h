@@ -1,4 +1,8 @@
-// All arenas of the process: one per CPU that it may really use.
+// All arenas of the process: up to one per CPU that it may really use.
+//
+// As long as only one thread allocates it stays with the first arena, wherever the scheduler puts
+// it: nothing is left behind on the CPUs that it was on. From the second thread on all are in use.
+// (Two threads that share an arena pass blocks to each other through it that lie in one line.)
 //
 // Arenas are made when a thread first needs them and live as long as the process.
 // Thread-safe; making one takes the start-up lock.
@@ -17,8 +21,8 @@ class ArenaSet {
  public:
   explicit constexpr ArenaSet(CentralHeap& central) : central_(&central) {}
 
-  // Counts the CPUs: affinity mask and cgroup quota, or `wanted` if that is not 0. Call once,
-  // before anything else.
+  // Counts the CPUs: affinity mask and cgroup quota. `wanted` arenas, if that is not 0, are all in
+  // use from the start. Call once, before anything else.
   void Initialize(size_t wanted);
 
   // The arena of the CPU that runs the caller; nullptr if there is no memory for it.
@@ -40,7 +44,13 @@ class ArenaSet {
     return taken;
   }
 
-  size_t IndexOfCurrentCpu() const { return ranks_[OsCurrentCpu()] % count_; }
+  size_t IndexOfCurrentCpu() const {
+    const size_t in_use = in_use_.load(std::memory_order_relaxed);
+    return in_use == 1 ? 0 : ranks_[OsCurrentCpu()] % in_use;
+  }
+
+  // Threads go to the arenas of their CPUs from now on.
+  void UseAll() { in_use_.store(count_, std::memory_order_relaxed); }
 
   // Makes the arena if need be; nullptr if there is no memory for it.
   Arena* At(size_t index);
@@ -52,6 +62,7 @@ class ArenaSet {
   }
 
   size_t count() const { return count_; }
+  size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
@@ -59,6 +70,7 @@ class ArenaSet {
   CentralHeap* const central_;
   Lock lock_{LockRank::kStartUp};
   size_t count_ = 1;
+  std::atomic<size_t> in_use_{1};
   std::atomic<Arena*> arenas_[kMaxArenas] = {};
   uint16_t ranks_[kMaxCpus] = {};
 };

@@ -31,6 +31,7 @@ void EndCache(void* value) {
 }
 
 ThreadCache* NewCache() {
+  if (g_caches.caches() != 0) g_heap.arenas.UseAll();
   Arena* const arena = g_heap.arenas.Current();
   if (arena == nullptr) return nullptr;
   void* const memory = g_heap.metadata.Take(kCacheBytes);

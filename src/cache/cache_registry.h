@@ -32,6 +32,8 @@ class CacheRegistry {
   };
   Totals Count() ABSL_LOCKS_EXCLUDED(lock_);
 
+  size_t caches() const { return count_.load(std::memory_order_relaxed); }
+
   // Whether the block is in a list of its class in some cache. What other threads do meanwhile may
   // be missed; and so is everything if the registry is busy.
   bool Holds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);

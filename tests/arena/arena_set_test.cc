@@ -58,6 +58,18 @@ TEST_F(ArenaSetTest, AnArenaIsMadeWhenItIsFirstNeeded) {
   EXPECT_EQ(arenas_.Existing(1), nullptr);
 }
 
+TEST_F(ArenaSetTest, AllThatAreAskedForAreInUseAndOtherwiseOneIs) {
+  auto set = std::make_unique<ArenaSet>(central_);
+
+  set->Initialize(0);
+  EXPECT_EQ(set->in_use(), 1u);
+  EXPECT_EQ(set->IndexOfCurrentCpu(), 0u);
+  set->UseAll();
+  EXPECT_EQ(set->in_use(), set->count());
+  set->Initialize(3);
+  EXPECT_EQ(set->in_use(), 3u);
+}
+
 TEST_F(ArenaSetTest, TheCurrentArenaIsThatOfTheCpu) {
   Arena* const arena = arenas_.Current();
 
