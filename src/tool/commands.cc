@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tool/bench_command.h"
 #include "tool/exit_status.h"
 #include "tool/help_command.h"
 #include "tool/nearest_match.h"
@@ -15,6 +16,7 @@ namespace {
 // A new command is one line here.
 constexpr const Command* kCommands[] = {
     &kRunCommand,
+    &kBenchCommand,
     &kHelpCommand,
     &kVersionCommand,
 };

@@ -7,7 +7,9 @@
 namespace cma::tool {
 
 inline constexpr int kExitSuccess = 0;
+inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as in shells
 
 // `cma run` ends with the program's own status; these three are the ones that env(1), nohup(1)
 // and timeout(1) use when there is no such status.

@@ -1,0 +1,69 @@
+// What `cma bench` has measured: every sample, and the medians and ratios that tables are made of.
+#ifndef CMA_TOOL_BENCH_RESULTS_H_
+#define CMA_TOOL_BENCH_RESULTS_H_
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "tool/bench_allocators.h"
+
+namespace cma::tool {
+
+struct Figure {
+  absl::string_view key;    // in files
+  absl::string_view title;  // in tables, with the unit there
+  double table_unit;        // what tables divide values by
+  bool more_is_better;
+};
+
+// Order of the values in a sample.
+inline constexpr Figure kFigures[] = {
+    {"ops_per_second", "million operations per second", 1e6, true},
+    {"seconds", "wall time, s", 1, false},
+    {"cpu_seconds", "processor time, s", 1, false},
+    {"peak_rss_kib", "peak RSS, MiB", 1024, false},
+    {"rest_rss_kib", "RSS at rest, MiB", 1024, false},
+};
+enum FigureIndex : size_t { kThroughput, kSeconds, kCpuSeconds, kPeakRss, kRestRss, kFigureCount };
+static_assert(std::size(kFigures) == kFigureCount);
+
+struct BenchSample {
+  std::array<std::optional<double>, kFigureCount> values;
+  bool disturbed = false;
+  std::string error;  // empty: none
+};
+
+// One program at one number of threads, under each allocator.
+struct BenchRow {
+  std::string name;
+  int threads = 0;  // 0: the program's own affair
+  std::vector<std::vector<BenchSample>> samples;  // by allocator, in the order of the results
+};
+
+struct BenchResults {
+  std::vector<BenchAllocator> allocators;
+  std::vector<size_t> figures;  // those that these programs have
+  std::vector<BenchRow> rows;
+
+  // Median of the undisturbed samples if they are half of the good ones or more, else of all good
+  // ones; nothing if there is none.
+  std::optional<double> Median(const BenchRow& row, size_t allocator, size_t figure) const;
+
+  // How many times as much as the best of the other allocators it takes (below 1: it is ahead);
+  // nothing if there is none to compare with.
+  std::optional<double> OverBestOther(const BenchRow& row, size_t allocator, size_t figure) const;
+
+  // Geometric mean of that over all rows that have it.
+  std::optional<double> MeanOverBestOther(size_t allocator, size_t figure) const;
+
+  // "slot_churn, 2 threads".
+  static std::string Label(const BenchRow& row);
+};
+
+}  // namespace cma::tool
+
+#endif  // CMA_TOOL_BENCH_RESULTS_H_

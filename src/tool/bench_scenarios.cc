@@ -1,0 +1,84 @@
+#include "tool/bench_scenarios.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "tool/nearest_match.h"
+
+namespace cma::tool {
+namespace {
+
+constexpr Scenario kScenarios[] = {
+    {"thread_local_churn", "thread_local_churn", "", 60'000'000, 1,
+     "private random churn, Pareto sizes 16 B to 8 KiB"},
+    {"single_size_64", "single_size_loop", "--size 64", 120'000'000, 1, "one size in a loop: 64 B"},
+    {"single_size_1024", "single_size_loop", "--size 1024", 120'000'000, 1,
+     "one size in a loop: 1 KiB"},
+    {"batch_order", "batch_order", "", 40'000'000, 1, "batches freed in several orders"},
+    {"slot_churn", "slot_churn", "", 16'000'000, 1, "random slots, 8 B to 16 KiB, freed by any thread"},
+    {"larson_server", "larson_server", "", 40'000'000, 1, "threads that inherit blocks and end"},
+    {"producer_consumer", "producer_consumer", "", 20'000'000, 1,
+     "every block dies on another thread"},
+    {"thread_phases", "thread_phases", "", 6'000'000, 1, "threads that die while objects survive"},
+    {"false_sharing_active", "false_sharing", "--mode active", 8'000'000, 2,
+     "blocks of different threads in one line"},
+    {"false_sharing_passive", "false_sharing", "--mode passive", 8'000'000, 2,
+     "blocks handed out by one thread, reallocated by others"},
+    {"large_churn", "large_churn", "", 160'000, 1, "blocks of 32 KiB to 1 MiB"},
+    {"huge_blocks", "huge_blocks", "", 1'000, 1, "blocks of 5 to 25 MiB"},
+    {"realloc_ladder", "realloc_ladder", "", 400'000, 1, "blocks that grow step by step"},
+    {"ast_builder", "ast_builder", "", 10'000'000, 1, "trees of small nodes, as in a compiler"},
+    {"json_store", "json_store", "", 300'000, 1, "documents of strings, maps and lists"},
+    {"kv_store", "kv_store", "", 3'000'000, 1, "values of mixed size, eviction and expiry"},
+    {"steady_random", "steady_random", "", 6'000'000, 1, "a large heap in steady random churn"},
+    {"fragmentation_ager", "fragmentation_ager", "", 0, 1, "sizes drift, 5 % survive"},
+    {"sparse_survivors", "sparse_survivors", "", 0, 1, "one block in 16 survives each phase"},
+};
+
+constexpr char kLauncher[] = "run_measured";
+
+}  // namespace
+
+std::span<const Scenario> Scenarios() { return kScenarios; }
+
+absl::StatusOr<std::vector<Scenario>> ChooseScenarios(const std::vector<std::string>& wanted) {
+  if (wanted.empty()) return std::vector<Scenario>(std::begin(kScenarios), std::end(kScenarios));
+  std::vector<absl::string_view> names;
+  for (const Scenario& scenario : kScenarios) names.push_back(scenario.name);
+  std::vector<Scenario> chosen;
+  for (const std::string& name : wanted) {
+    const Scenario* found = nullptr;
+    for (const Scenario& scenario : kScenarios) {
+      if (scenario.name == name) found = &scenario;
+    }
+    if (found == nullptr) {
+      return absl::NotFoundError(absl::StrCat("no scenario is called '", name, "'",
+                                              DidYouMean(name, names),
+                                              " ('cma bench --list' lists all)"));
+    }
+    chosen.push_back(*found);
+  }
+  return chosen;
+}
+
+absl::StatusOr<std::string> FindBenchDirectory(const std::string& given) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::vector<fs::path> candidates;
+  if (!given.empty()) {
+    candidates.emplace_back(fs::absolute(given, error));
+  } else {
+    const fs::path own = fs::read_symlink("/proc/self/exe", error).parent_path();
+    candidates = {own / "bench", own.parent_path() / "libexec" / "cma"};
+  }
+  for (const fs::path& directory : candidates) {
+    if (fs::exists(directory / kLauncher, error)) return directory.string();
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "the benchmark programs are not in ", candidates.front().string(),
+      "; build them (cmake --build --preset release), or name their directory with --bench-dir"));
+}
+
+}  // namespace cma::tool

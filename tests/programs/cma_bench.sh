@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# `cma bench`: real runs of scenarios and of a program, their reports, failures and Ctrl-C.
+. "$(dirname "${BASH_SOURCE[0]}")/_compare.sh"
+
+: "${CMA_TOOL:?is the path of the cma command}"
+[[ -x $CMA_TOOL ]] || { echo "skipped: the cma command is not built" >&2; exit 77; }
+[[ -x $(dirname "$CMA_TOOL")/bench/run_measured ]] ||
+  { echo "skipped: the scenarios are not built" >&2; exit 77; }
+
+# bench STATUS ARGUMENT...: what it printed is in $scratch/out and $scratch/err.
+bench() {
+  local expected=$1 status=0
+  shift
+  "$CMA_TOOL" bench --allocators cma,glibc "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  [[ $status == "$expected" ]] || fail "cma bench $*: status $status: $(cat "$scratch/err")"
+}
+
+bench 0 --list
+for scenario in $(sed -n '/^scenarios:/,/^allocators:/s/^  \([a-z_0-9]*\) .*/\1/p' "$scratch/out"); do
+  program=$(dirname "$CMA_TOOL")/bench/$scenario
+  # Some are one program with an argument.
+  [[ -x $program || -x ${program%_[a-z0-9]*} || -x ${program%_size_*}_size_loop ]] ||
+    fail "$scenario has no program"
+done
+
+bench 0 --scenario thread_local_churn,larson_server --threads 1,2 --repeat 2 --seconds 0.01 \
+  --rest-seconds 0.01 --out "$scratch/results/new"
+grep -q '^larson_server, 2 threads ' "$scratch/out" || fail "no such row: $(cat "$scratch/out")"
+grep -q '\[4/4\] larson_server, 2 threads\.*[.~] ' "$scratch/err" || fail "no progress is shown"
+# 2 scenarios, 2 numbers of threads, 2 allocators, 2 runs, and the head.
+[[ $(wc -l <"$scratch/results/new/results.csv") == 17 ]] || fail "results.csv has other lines"
+python3 - "$scratch/results/new/results.json" <<'PYTHON' || fail "results.json is wrong"
+import json, sys
+results = json.load(open(sys.argv[1]))
+assert len(results["rows"]) == 4
+for row in results["rows"]:
+    for allocator in ("cma", "glibc"):
+        result = row["results"][allocator]
+        assert len(result["samples"]) == 2
+        assert all(result["median"][key] > 0
+                   for key in ("ops_per_second", "peak_rss_kib", "rest_rss_kib")), result
+PYTHON
+grep -q '</html>' "$scratch/results/new/report.html" || fail "report.html is not whole"
+
+# A program of the user's own: its output is dropped, its failure told.
+bench 0 --repeat 1 -- "$(command -v bash)" -c 'echo hello; sleep 0.02'
+grep -q '^wall time, s' "$scratch/out" && ! grep -q '^hello' "$scratch/out" ||
+  fail "not the program's table: $(cat "$scratch/out")"
+bench 1 --repeat 1 -- sh -c 'echo oh >&2; exit 3'
+grep -q 'sh, glibc: exit status 3: oh' "$scratch/out" || fail "the failure is not told"
+bench 1 --repeat 1 --timeout 1 -- sleep 30
+grep -q 'sleep, cma: no end after 1 s' "$scratch/out" || fail "the timeout is not told"
+
+# Wrong command lines run nothing.
+bench 2 --scenario slot_chrun
+grep -q "did you mean 'slot_churn'" "$scratch/err" || fail "$(cat "$scratch/err")"
+bench 2 -- /no/such/program
+bench 2 --bench-dir "$scratch"
+
+# Ctrl-C: what is done is printed.
+"$CMA_TOOL" bench --allocators cma --repeat 1 --out "$scratch/cut" -- sleep 100 \
+  >"$scratch/out" 2>"$scratch/err" &
+bench=$!
+wait_until 20 grep -q sleep "$scratch/err" || fail "it did not start"
+kill -TERM "$bench"
+status=0
+wait "$bench" || status=$?
+[[ $status == 130 ]] || fail "status $status after the interrupt, not 130"
+grep -q '</html>' "$scratch/cut/report.html" || fail "no report after the interrupt"

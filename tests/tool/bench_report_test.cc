@@ -1,0 +1,133 @@
+// Medians and ratios of `cma bench`, and the forms in which they are written.
+#include "tool/bench_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tool/bench_html.h"
+#include "tool/bench_results.h"
+
+namespace cma::tool {
+namespace {
+
+using testing::DoubleNear;
+using testing::HasSubstr;
+using testing::Not;
+using testing::Optional;
+
+BenchSample Sample(double throughput, double peak_kib, bool disturbed = false) {
+  BenchSample sample;
+  sample.values[kThroughput] = throughput;
+  sample.values[kPeakRss] = peak_kib;
+  sample.disturbed = disturbed;
+  return sample;
+}
+
+BenchSample Failed(const std::string& error) {
+  BenchSample sample;
+  sample.error = error;
+  return sample;
+}
+
+// Two programs under two allocators: cma is faster in the first, by 2, and slower in the second, by
+// 4; it needs half the memory in the first.
+BenchResults TwoRows() {
+  BenchResults results;
+  results.allocators = {{"cma", "/lib/cma.so"}, {"<other>", "/lib/other.so"}};
+  results.figures = {kThroughput, kPeakRss};
+  results.rows.push_back({"churn", 1, {{Sample(4e6, 1024)}, {Sample(2e6, 2048)}}});
+  results.rows.push_back({"churn", 2, {{Sample(1e6, 1024)}, {Sample(4e6, 1024)}}});
+  return results;
+}
+
+TEST(BenchResultsTest, TheMedianIsOfTheCalmRunsWhereHalfAreCalm) {
+  BenchResults results = TwoRows();
+  results.rows[0].samples[0] = {Sample(1, 1), Sample(3, 1), Sample(100, 1, true)};
+  EXPECT_THAT(results.Median(results.rows[0], 0, kThroughput), Optional(2.0));
+
+  results.rows[0].samples[0] = {Sample(1, 1), Sample(50, 1, true), Sample(100, 1, true)};
+  EXPECT_THAT(results.Median(results.rows[0], 0, kThroughput), Optional(50.0));
+}
+
+TEST(BenchResultsTest, FailedRunsDoNotCount) {
+  BenchResults results = TwoRows();
+  results.rows[0].samples[0] = {Failed("x"), Sample(3, 1), Failed("y")};
+  EXPECT_THAT(results.Median(results.rows[0], 0, kThroughput), Optional(3.0));
+
+  results.rows[0].samples[0] = {Failed("x")};
+  EXPECT_EQ(results.Median(results.rows[0], 0, kThroughput), std::nullopt);
+  EXPECT_EQ(results.OverBestOther(results.rows[0], 0, kThroughput), std::nullopt);
+}
+
+TEST(BenchResultsTest, RatiosAreCostsWhateverWayTheFigureCounts) {
+  const BenchResults results = TwoRows();
+
+  EXPECT_THAT(results.OverBestOther(results.rows[0], 0, kThroughput), Optional(0.5));
+  EXPECT_THAT(results.OverBestOther(results.rows[1], 0, kThroughput), Optional(4.0));
+  EXPECT_THAT(results.OverBestOther(results.rows[0], 0, kPeakRss), Optional(0.5));
+  EXPECT_THAT(results.MeanOverBestOther(0, kThroughput), Optional(DoubleNear(1.41421, 1e-4)));
+  EXPECT_THAT(results.MeanOverBestOther(1, kPeakRss), Optional(DoubleNear(1.41421, 1e-4)));
+}
+
+TEST(BenchReportTest, TextHasMediansAndRatios) {
+  const std::string text = TextReport(TwoRows(), {{"processor", "a fast one"}});
+
+  EXPECT_THAT(text, HasSubstr("processor: a fast one\n"));
+  EXPECT_THAT(text, HasSubstr("million operations per second (more is better)\n"));
+  EXPECT_THAT(text, HasSubstr("churn, 1 thread          4.00         2.00  0.50\n"));
+  EXPECT_THAT(text, HasSubstr("churn, 2 threads         1.00         4.00  4.00\n"));
+  EXPECT_THAT(text, Not(HasSubstr("RSS at rest")));
+}
+
+TEST(BenchReportTest, TextNamesWhatFailedAndWhatWasDisturbed) {
+  BenchResults results = TwoRows();
+  results.rows[0].samples[1].push_back(Failed("signal 11"));
+  results.rows[1].samples[0][0].disturbed = true;
+
+  const std::string text = TextReport(results, {});
+
+  EXPECT_THAT(text, HasSubstr("1 of 5 runs were disturbed"));
+  EXPECT_THAT(text, HasSubstr("  churn, 1 thread, <other>: signal 11\n"));
+}
+
+TEST(BenchReportTest, CsvHasOneLineForEachSample) {
+  BenchResults results = TwoRows();
+  results.rows[1].samples[1][0] = Failed("said \"no\", twice");
+
+  EXPECT_EQ(CsvReport(results),
+            "program,threads,allocator,run,ops_per_second,seconds,cpu_seconds,peak_rss_kib,"
+            "rest_rss_kib,disturbed,error\n"
+            "churn,1,cma,1,4000000,,,1024,,0,\n"
+            "churn,1,<other>,1,2000000,,,2048,,0,\n"
+            "churn,2,cma,1,1000000,,,1024,,0,\n"
+            "churn,2,<other>,1,,,,,,0,\"said \"\"no\"\", twice\"\n");
+}
+
+TEST(BenchReportTest, JsonHasMediansAndSamples) {
+  BenchResults results = TwoRows();
+  results.rows[0].samples[0].push_back(Failed("a \"quoted\" word\n"));
+
+  const std::string json = JsonReport(results, {{"kernel", "Linux"}});
+
+  EXPECT_THAT(json, HasSubstr("\"version\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"kernel\": \"Linux\""));
+  EXPECT_THAT(json, HasSubstr("\"cma\": {\"median\": {\"ops_per_second\": 4000000, "
+                              "\"peak_rss_kib\": 1024}, \"samples\": ["));
+  EXPECT_THAT(json, HasSubstr("\"error\": \"a \\\"quoted\\\" word\\u000a\""));
+}
+
+TEST(BenchReportTest, HtmlIsOnePageWithAChartAndEscapesNames) {
+  const std::string html = HtmlReport(TwoRows(), {{"command", "cma bench -- a<b"}});
+
+  EXPECT_THAT(html, HasSubstr("<svg "));
+  EXPECT_THAT(html, HasSubstr("<polyline class=\"c1\""));
+  EXPECT_THAT(html, HasSubstr("&lt;other&gt;"));
+  EXPECT_THAT(html, HasSubstr("a&lt;b"));
+  EXPECT_THAT(html, Not(HasSubstr("<other>")));
+  EXPECT_THAT(html, Not(HasSubstr("http")));
+}
+
+}  // namespace
+}  // namespace cma::tool
