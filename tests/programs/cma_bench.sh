@@ -26,7 +26,7 @@ done
 bench 0 --scenario thread_local_churn,larson_server --threads 1,2 --repeat 2 --seconds 0.01 \
   --rest-seconds 0.01 --out "$scratch/results/new"
 grep -q '^larson_server, 2 threads ' "$scratch/out" || fail "no such row: $(cat "$scratch/out")"
-grep -q '\[4/4\] larson_server, 2 threads\.*[.~] ' "$scratch/err" || fail "no progress is shown"
+grep -q '\[4/4\] larson_server, 2 threads[.~]\{4\} ' "$scratch/err" || fail "no progress is shown"
 # 2 scenarios, 2 numbers of threads, 2 allocators, 2 runs, and the head.
 [[ $(wc -l <"$scratch/results/new/results.csv") == 17 ]] || fail "results.csv has other lines"
 python3 - "$scratch/results/new/results.json" <<'PYTHON' || fail "results.json is wrong"
