@@ -23,7 +23,7 @@ inline constexpr uintptr_t kFullMark = 1;
 
 struct BlockList {
   Cursor top;            // the slot that the next Push fills
-  uint32_t reciprocal;   // kReciprocal of the class; 0 where the hit path may not push
+  uint32_t reciprocal;   // kReciprocal of the class, for small ones
   uint16_t capacity;     // slots; 0: the list is not in use and has no array
   uint16_t depth_at_sweep;
 };

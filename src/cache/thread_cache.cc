@@ -303,7 +303,7 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
 
 void FreeSmall(uintptr_t block, SizeClass c, uint16_t owner) {
   const auto offset = static_cast<uint32_t>(block % kUnitBytes);
-  if (offset * kReciprocal[c] >= kReciprocal[c]) {
+  if (!IsBlockStart(offset, kReciprocal[c])) {
     ReportWrongPointer("free", reinterpret_cast<void*>(block));
   }
   FreeCached(block, c, owner);

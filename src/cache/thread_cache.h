@@ -95,12 +95,17 @@ inline uintptr_t Pop(BlockList& list) {
   return block;
 }
 
-// REQUIRES: the list is not full. A fork may stop the thread between any two instructions: the
-// address is in place before it counts.
-inline void Push(BlockList& list, uintptr_t block, uint64_t key) {
-  *list.top = block;
+// REQUIRES: `slot` is the list's top, and the list is not full. A fork may stop the thread between
+// any two instructions: the address is in place before it counts.
+inline void PushAt(uintptr_t* slot, BlockList& list, uintptr_t block, uint64_t key) {
+  *slot = block;
   list.top.StepUp();
   KeyOf(block) = key;
+}
+
+// REQUIRES: the list is not full.
+inline void Push(BlockList& list, uintptr_t block, uint64_t key) {
+  PushAt(list.top, list, block, key);
 }
 
 }  // namespace cma

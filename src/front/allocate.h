@@ -53,14 +53,13 @@ inline void Deallocate(void* pointer) {
   BlockList& list = SmallList(cache, block_bytes);
   const uint32_t offset = static_cast<uint16_t>(block);
   static_assert(kUnitBytes == size_t{UINT16_MAX} + 1);
-  if (offset * list.reciprocal >= list.reciprocal) [[unlikely]] {  // not the start of a block
-    return ThreadCache::FreeSlow(pointer);
-  }
+  if (!IsBlockStart(offset, list.reciprocal)) [[unlikely]] return ThreadCache::FreeSlow(pointer);
   const uint64_t key = g_address_map.FreeKey();
-  if (KeyOf(block) == key || *list.top == kFullMark) [[unlikely]] {
+  uintptr_t* const slot = list.top;
+  if (KeyOf(block) == key || *slot == kFullMark) [[unlikely]] {
     return ThreadCache::FreeSlow(pointer);
   }
-  Push(list, block, key);
+  PushAt(slot, list, block, key);
 }
 
 }  // namespace cma

@@ -68,8 +68,7 @@ inline constexpr auto kClassOfGranules = [] {
 }();
 static_assert(kSizeClasses <= 256);
 
-// ceil(2^32 / block bytes): offset * this >> 32 is the block's index in its slab, and the low 32
-// bits are below it exactly for offsets that are a multiple of the block size. Exact for offsets
+// ceil(2^32 / block bytes): offset * this >> 32 is the block's index in its slab. Exact for offsets
 // below 64 KiB. Source: Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019.
 inline constexpr auto kReciprocal = [] {
   std::array<uint32_t, kSmallClasses> table{};
@@ -79,6 +78,14 @@ inline constexpr auto kReciprocal = [] {
   }
   return table;
 }();
+
+// Whether a block of the slab starts at the offset. The low 32 bits of the product are the remainder
+// in units of 2^32 / block bytes, which is 2^22 or more, plus an error that is at most the offset.
+// So the border is any number between the two, and a constant for all classes.
+constexpr bool IsBlockStart(uint32_t offset, uint32_t reciprocal) {
+  return offset * reciprocal < kUnitBytes;
+}
+static_assert(kUnitBytes <= (uint64_t{1} << 32) / kSmallMax / 2);
 
 namespace size_class_checks {
 

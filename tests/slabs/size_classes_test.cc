@@ -76,7 +76,7 @@ TEST(SizeClassesTest, ReciprocalsTellBlockStartsFromAllOtherAddresses) {
     const auto bytes = static_cast<uint32_t>(ClassBytes(c));
     for (uint32_t offset = 0; offset < kUnitBytes; ++offset) {
       // As the hit path of free asks: in 32 bits, where the product wraps.
-      const bool is_start = offset * kReciprocal[c] < kReciprocal[c];
+      const bool is_start = IsBlockStart(offset, kReciprocal[c]);
       ASSERT_EQ(is_start, offset % bytes == 0) << offset << " in blocks of " << bytes;
     }
   }
