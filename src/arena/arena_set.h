@@ -25,8 +25,8 @@ class ArenaSet {
   // use from the start. Call once, before anything else.
   void Initialize(size_t wanted);
 
-  // The arena of the CPU that runs the caller; nullptr if there is no memory for it.
-  Arena* Current() { return At(IndexOfCurrentCpu()); }
+  // The arena for a thread that runs where the caller does; nullptr if there is no memory for it.
+  Arena* Current() { return At(CurrentIndex()); }
 
   // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
   // a moment (it may have lost its CPU) and another one is free.
@@ -44,7 +44,8 @@ class ArenaSet {
     return taken;
   }
 
-  size_t IndexOfCurrentCpu() const {
+  // Its number: that of the CPU among the usable ones, 0 while only one arena is in use.
+  size_t CurrentIndex() const {
     const size_t in_use = in_use_.load(std::memory_order_relaxed);
     return in_use == 1 ? 0 : ranks_[OsCurrentCpu()] % in_use;
   }

@@ -207,7 +207,7 @@ void CountEvent(ThreadCache* cache) {
 
 // Follows the thread to another CPU once it has stayed there.
 void FollowCpu(ThreadCache* cache) {
-  const size_t index = g_heap.arenas.IndexOfCurrentCpu();
+  const size_t index = g_heap.arenas.CurrentIndex();
   if (index == static_cast<size_t>(cache->arena->id())) [[likely]] {
     cache->cpu_changed = 0;
     return;

@@ -45,14 +45,11 @@ void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
   Arena* const arena = cache != nullptr ? ThreadCache::HomeArena(cache) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
-  void* block = arena->TakeRun(bytes, alignment, zero_pages);
+  const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
+  void* block = g_heap.arenas.FromAny(arena, take);
   if (block == nullptr) [[unlikely]] {
-    const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
+    ThreadCache::Reclaim();
     block = g_heap.arenas.FromAny(arena, take);
-    if (block == nullptr) {
-      ThreadCache::Reclaim();
-      block = g_heap.arenas.FromAny(arena, take);
-    }
   }
   // A block that was free here in an earlier life may have left its key. Reading first keeps the
   // page of a fresh run untouched.

@@ -33,6 +33,8 @@ constexpr double kMostForeignWork = 0.25;
 // Figures stand at the end of what a program prints: more than this is not kept.
 constexpr size_t kKeptOutput = 256 * 1024;
 constexpr int kPollMs = 50;
+// Until the next look at a process that has closed its output.
+constexpr unsigned kClosedWaitUs = 5'000;
 
 volatile std::sig_atomic_t g_interrupted = 0;
 
@@ -161,7 +163,7 @@ class Child {
     pollfd wait = {.fd = output_fd_, .events = POLLIN, .revents = 0};
     if (poll(&wait, 1, kPollMs) <= 0) return false;
     if ((wait.revents & POLLIN) == 0) {  // closed, and the process perhaps not yet gone
-      usleep(kPollMs * 100);
+      usleep(kClosedWaitUs);
       return false;
     }
     char buffer[16 * 1024];

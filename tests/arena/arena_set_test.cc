@@ -34,7 +34,7 @@ TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndAtLeastOne) {
 
   EXPECT_GE(set->count(), 1u);
   EXPECT_LE(set->count(), OsAllowedCpus(ranks));
-  EXPECT_LT(set->IndexOfCurrentCpu(), set->count());
+  EXPECT_LT(set->CurrentIndex(), set->count());
 }
 
 TEST_F(ArenaSetTest, TheNumberThatIsAskedForIsCutToWhatThereCanBe) {
@@ -63,7 +63,7 @@ TEST_F(ArenaSetTest, AllThatAreAskedForAreInUseAndOtherwiseOneIs) {
 
   set->Initialize(0);
   EXPECT_EQ(set->in_use(), 1u);
-  EXPECT_EQ(set->IndexOfCurrentCpu(), 0u);
+  EXPECT_EQ(set->CurrentIndex(), 0u);
   set->UseAll();
   EXPECT_EQ(set->in_use(), set->count());
   set->Initialize(3);
