@@ -38,18 +38,18 @@ Slab* Arena::FullestSlab(SizeClass c) {
 Slab* Arena::AddSlab(SizeClass c) {
   const Run run = runs_.TakeSlabRun();
   if (run.length == 0) return nullptr;
-  Slab* slab = MakeSlab(run, ClassBytes(c));
+  Slab* slab = MakeSlab(run, c);
   ++slabs_;
-  runs_.central().map().SetUnit(AddressOf(slab->base),
-                                AddressMap::OwnerTag(id_) | slab->block_bytes);
+  runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_) | c,
+                                kReciprocal[c]);
   return slab;
 }
 
 void Arena::RemoveSlab(Slab* slab) {
   if (slab->fullness != kNotListed) {
-    partial_[slab->block_bytes / kMinAlignment][slab->fullness].Remove(slab);
+    partial_[slab->size_class][slab->fullness].Remove(slab);
   }
-  runs_.central().map().SetUnit(AddressOf(slab->base), 0);
+  runs_.central().map().ClearUnit(AddressOf(slab->base));
   --slabs_;
   runs_.GiveRun(UnmakeSlab(slab));
 }
@@ -58,7 +58,7 @@ void Arena::RemoveSlab(Slab* slab) {
 void Arena::Relist(Slab* slab) {
   const uint8_t fullness = FullnessOf(slab);
   if (fullness == slab->fullness) return;
-  SlabLists& lists = partial_[slab->block_bytes / kMinAlignment];
+  SlabLists& lists = partial_[slab->size_class];
   if (slab->fullness != kNotListed) lists[slab->fullness].Remove(slab);
   slab->fullness = fullness;
   if (fullness != kNotListed) lists[fullness].PushFront(slab);
@@ -109,7 +109,7 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want) {
 }
 
 bool Arena::HasOtherSlab(const Slab* slab) const {
-  for (const IntrusiveList<Slab>& list : partial_[slab->block_bytes / kMinAlignment]) {
+  for (const IntrusiveList<Slab>& list : partial_[slab->size_class]) {
     if (list.front() != nullptr && list.front() != slab) return true;
   }
   return false;
@@ -146,11 +146,14 @@ void Arena::GiveBlocks(std::byte* const* blocks, size_t count) {
   }
 }
 
+// Bytes that all depots together may hold.
+size_t Arena::DepotLimit() const {
+  return kDepotBytes + runs_.superblock_count() * (kSuperblockBytes / kDepotShareOfSuperblocks);
+}
+
 // The class's depot, with room for `count` more blocks; nullptr if it may not have it.
 Depot* Arena::DepotFor(SizeClass c, size_t count) {
-  const size_t most =
-      kDepotBytes + runs_.superblock_count() * (kSuperblockBytes / kDepotShareOfSuperblocks);
-  if (depot_bytes_ + count * ClassBytes(c) > most || count > kDepotCapacity) return nullptr;
+  if (depot_bytes_ + count * ClassBytes(c) > DepotLimit() || count > kDepotCapacity) return nullptr;
   Depot& depot = depots_[c];
   if (depot.blocks == nullptr) {
     depot.blocks = static_cast<std::byte**>(
@@ -169,11 +172,30 @@ void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
   depot_bytes_ += count * ClassBytes(c);
 }
 
-// Takes in a block that comes from another arena.
-void Arena::GiveFromParcel(std::byte* block) {
-  const SizeClass c = ClassOfBlock(block);
-  MarkFree(c, block);
-  GiveBatch(c, &block, 1);
+// Takes in blocks that come from another arena, and marks them as free. Every one of them may be
+// of another class.
+void Arena::TakeIn(const Parcel* parcel) {
+  const AddressMap& map = runs_.central().map();
+  const uint64_t free_key = AddressMap::FreeKey();
+  const size_t limit = DepotLimit();
+  constexpr size_t kAhead = 8;  // blocks: about the time that a line takes to arrive
+  for (size_t i = 0; i < parcel->count; ++i) {
+    if (i + kAhead < parcel->count) __builtin_prefetch(parcel->blocks[i + kAhead], 1);
+    std::byte* const block = parcel->blocks[i];
+    SizeClass c = map.Unit(AddressOf(block)) ^ AddressMap::OwnerTag(id_);
+    if (c >= kSmallClasses) [[unlikely]] c = ClassOfBlock(block);
+    uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
+    if (key == free_key) [[unlikely]] CheckDoubleFree(c, block);
+    key = free_key;
+    Depot& depot = depots_[c];
+    if (depot.blocks == nullptr || depot.count == kDepotCapacity ||
+        depot_bytes_ + ClassBytes(c) > limit) [[unlikely]] {
+      GiveBatch(c, &block, 1);
+      continue;
+    }
+    depot.blocks[depot.count++] = block;
+    depot_bytes_ += ClassBytes(c);
+  }
 }
 
 // REQUIRES: it is a block of a slab or a used run of this arena, by what the map and the tags say.
@@ -181,11 +203,11 @@ SizeClass Arena::ClassOfBlock(const std::byte* block) {
   const AddressMap& map = runs_.central().map();
   if (map.Covers(AddressOf(block))) {
     const uint32_t unit = map.Unit(AddressOf(block));
-    if (unit != 0) return AddressMap::BlockBytes(unit) / kMinAlignment;
+    if (unit != 0) return AddressMap::SizeClassOf(unit);
   }
   Superblock* const superblock = map.FindSuperblock(AddressOf(block));
   if (superblock == nullptr) [[unlikely]] ReportCorruption("a free block is unmapped", block);
-  if (const Slab* slab = SlabAt(superblock, block)) return slab->block_bytes / kMinAlignment;
+  if (const Slab* slab = SlabAt(superblock, block)) return slab->size_class;
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
   return MediumClassOf(run.bytes());
@@ -239,14 +261,10 @@ void Arena::Post(Parcel* parcel) {
 
 // A block that carries the key has probably been freed twice; but a program may as well have copied
 // the key out of memory that it got and did not write to.
-void Arena::MarkFree(SizeClass c, std::byte* block) {
-  uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
-  const uint64_t free_key = runs_.central().map().FreeKey();
-  if (key == free_key && (HoldsFree(c, block) || (cache_probe_ != nullptr &&
-                                                  cache_probe_(c, block)))) [[unlikely]] {
+void Arena::CheckDoubleFree(SizeClass c, const std::byte* block) {
+  if (HoldsFree(c, block) || (cache_probe_ != nullptr && cache_probe_(c, block))) {
     ReportDoubleFree(block, ClassBytes(c));
   }
-  key = free_key;
 }
 
 void Arena::DrainInbox() {
@@ -254,7 +272,7 @@ void Arena::DrainInbox() {
   Parcel* parcel = inbox_.exchange(nullptr, std::memory_order_acquire);
   while (parcel != nullptr) {
     Parcel* const next = parcel->next;
-    for (size_t i = 0; i < parcel->count; ++i) GiveFromParcel(parcel->blocks[i]);
+    TakeIn(parcel);
     inbox_bytes_.fetch_sub(parcel->bytes, std::memory_order_relaxed);
     parcel->sender->ReturnEmpty(parcel);
     parcel = next;
@@ -262,17 +280,19 @@ void Arena::DrainInbox() {
 }
 
 void Arena::ReturnEmpty(Parcel* parcel) {
-  Parcel* head = empties_.load(std::memory_order_relaxed);
+  std::atomic<Parcel*>& empties = empties_[static_cast<size_t>(parcel->size)];
+  Parcel* head = empties.load(std::memory_order_relaxed);
   do {
     parcel->next = head;
     // Release pairs with the acquire in TakeEmptyParcels(): the reader of the parcel is done.
-  } while (!empties_.compare_exchange_weak(head, parcel, std::memory_order_release,
-                                           std::memory_order_relaxed));
+  } while (!empties.compare_exchange_weak(head, parcel, std::memory_order_release,
+                                          std::memory_order_relaxed));
 }
 
-Parcel* Arena::TakeEmptyParcels() {
-  if (empties_.load(std::memory_order_relaxed) == nullptr) return nullptr;
-  return empties_.exchange(nullptr, std::memory_order_acquire);
+Parcel* Arena::TakeEmptyParcels(ParcelSize size) {
+  std::atomic<Parcel*>& empties = empties_[static_cast<size_t>(size)];
+  if (empties.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  return empties.exchange(nullptr, std::memory_order_acquire);
 }
 
 std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 
+#include "arena/parcel.h"
 #include "base/constants.h"
 #include "runs/run_heap.h"
 #include "slabs/size_classes.h"
@@ -19,19 +20,6 @@
 #include "sync/lock.h"
 
 namespace cma {
-
-// Addresses of small and medium blocks on their way home. The freeing thread does not need to
-// link the blocks, and so does not write to memory that another core is about to use.
-class Arena;
-struct Parcel {
-  static constexpr size_t kCapacity = 252;
-  Parcel* next;
-  Arena* sender;  // gets the empty parcel back
-  size_t count;
-  size_t bytes;
-  std::byte* blocks[kCapacity];
-};
-static_assert(sizeof(Parcel) == 2048);
 
 // Blocks of one class that caches have given back and others will want in a moment: a stack of
 // addresses, exchanged a batch at a time.
@@ -93,7 +81,9 @@ class alignas(kIsolation) Arena {
   // where it has piled up because nobody allocates here. Any thread.
   void Post(Parcel* parcel) ABSL_LOCKS_EXCLUDED(lock_);
   // Parcels that have come back empty to the arena that sent them, linked; nullptr if none has.
-  Parcel* TakeEmptyParcels();
+  Parcel* TakeEmptyParcels(ParcelSize size);
+  // Sends one back. REQUIRES: this arena is its sender.
+  void ReturnEmpty(Parcel* parcel);
   bool HasPost() const { return inbox_.load(std::memory_order_relaxed) != nullptr; }
 
   // Sweeps the next superblock of round `round`: pages that were idle at the last round go back
@@ -110,7 +100,7 @@ class alignas(kIsolation) Arena {
   // longer than a thread that finds it taken sleeps anyway.
   static constexpr int kSweepRanges = 32;
   static constexpr size_t kSweepPages = 512;
-  // Parcels, of 2 KiB each, that may pile up.
+  // Parcels, of up to 2 KiB each, that may pile up.
   static constexpr uint32_t kMostParcels = 64;
 
  private:
@@ -129,8 +119,7 @@ class alignas(kIsolation) Arena {
   void GiveOneRun(Superblock* superblock, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HasOtherSlab(const Slab* slab) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
-  void ReturnEmpty(Parcel* parcel);
-  void MarkFree(SizeClass c, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void CheckDoubleFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   struct Sweep;
   enum class SweepResult { kDone, kOutOfBudget, kGone };
@@ -142,7 +131,8 @@ class alignas(kIsolation) Arena {
 
   Depot* DepotFor(SizeClass c, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   SizeClass ClassOfBlock(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void GiveFromParcel(std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t DepotLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void TakeIn(const Parcel* parcel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void EmptyDepot(Depot& depot, SizeClass c, size_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepDepots(bool at_once) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
@@ -162,7 +152,7 @@ class alignas(kIsolation) Arena {
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
   std::atomic<size_t> inbox_bytes_{0};
   std::atomic<uint32_t> inbox_parcels_{0};  // since it was last emptied
-  std::atomic<Parcel*> empties_{nullptr};
+  std::atomic<Parcel*> empties_[kParcelSizes] = {};  // by size
 };
 
 }  // namespace cma

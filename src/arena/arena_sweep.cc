@@ -87,7 +87,7 @@ Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) 
   superblock->sweep_granule = 0;
   // Since the last step the run that started there may have become part of another.
   const RunTag tag = TagAt(superblock, g);
-  if (tag.offset != g % kGranulesPerSlot || tag.length == 0) g = 0;
+  if (tag.offset != g % kGranulesPerSlot * kGranuleBytes || tag.length == 0) g = 0;
   while (g < kGranulesPerSuperblock) {
     Run run = RunAt(superblock, g);
     if (StateOf(run) == RunState::kSlab) {

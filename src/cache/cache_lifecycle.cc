@@ -40,9 +40,7 @@ ThreadCache* NewCache() {
   // The first arrays follow the cache: a thread that allocates little touches one or two pages.
   constexpr size_t kUsed = RoundUp(sizeof(ThreadCache), 64);
   cache->arrays.Lend(static_cast<std::byte*>(memory) + kUsed, kCacheBytes - kUsed);
-  for (SizeClass c = 1; c < kSmallClasses; ++c) cache->lists[c].reciprocal = kReciprocal[c];
-  cache->arena = arena;
-  cache->set_owner_tag(AddressMap::OwnerTag(arena->id()));
+  cache->SetArena(arena);
   return cache;
 }
 
@@ -69,7 +67,7 @@ void DeleteCache(ThreadCache* cache) {
   EmptyCache(cache);
   cache->outbox.Close(g_heap.arenas, g_heap.metadata);
   cache->arrays.Clear(g_heap.metadata);
-  g_caches.Unclaim(cache->grown_bytes);
+  g_caches.UnclaimAll(cache);
   g_heap.metadata.Give(cache, kCacheBytes);
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 // A single thread gets no more than its share of so many.
 constexpr size_t kFewestSharers = 8;
+// It claims at least so much of it at a time: all threads share the counter.
+constexpr size_t kClaimsPerShare = 16;
 
 }  // namespace
 
@@ -27,14 +29,32 @@ void CacheRegistry::Remove(ThreadCache* cache) {
   count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-bool CacheRegistry::Claim(size_t grown, size_t bytes) {
-  const size_t budget = g_options.cache_budget_kib * kKiB;
-  const size_t sharers = std::max(kFewestSharers, count_.load(std::memory_order_relaxed));
-  if (grown + bytes > budget / sharers) return false;
-  const size_t before = claimed_.fetch_add(bytes, std::memory_order_relaxed);
-  if (before + bytes <= budget) return true;
-  claimed_.fetch_sub(bytes, std::memory_order_relaxed);
-  return false;
+bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes) {
+  if (bytes > cache->claimed_bytes - cache->grown_bytes) {
+    const size_t budget = g_options.cache_budget_kib * kKiB;
+    const size_t share = budget / std::max(kFewestSharers, count_.load(std::memory_order_relaxed));
+    if (cache->grown_bytes + bytes > share) return false;
+    const size_t more = std::max(bytes, share / kClaimsPerShare);
+    const size_t before = claimed_.fetch_add(more, std::memory_order_relaxed);
+    if (before + more > budget) {
+      claimed_.fetch_sub(more, std::memory_order_relaxed);
+      return false;
+    }
+    cache->claimed_bytes += more;
+  }
+  cache->grown_bytes += bytes;
+  return true;
+}
+
+void CacheRegistry::Unclaim(ThreadCache* cache, size_t bytes) {
+  cache->grown_bytes -= bytes;
+  if (cache->grown_bytes == 0) UnclaimAll(cache);
+}
+
+void CacheRegistry::UnclaimAll(ThreadCache* cache) {
+  claimed_.fetch_sub(cache->claimed_bytes, std::memory_order_relaxed);
+  cache->claimed_bytes = 0;
+  cache->grown_bytes = 0;
 }
 
 CacheRegistry::Totals CacheRegistry::Count() {
@@ -55,7 +75,7 @@ bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
   if (!lock_.TryAcquire()) return false;
   bool found = false;
   for (ThreadCache* cache = caches_.front(); cache != nullptr && !found; cache = cache->next) {
-    const uintptr_t* const first = cache->slots[c] + 1;
+    const uintptr_t* const first = cache->backing[c].slots + 1;
     const size_t depth = std::min(cache->depth(c), ArrayPool::kMaxSlots - 2);
     found = std::find(first, first + depth, block) != first + depth;
   }

@@ -20,10 +20,11 @@ class CacheRegistry {
   void Add(ThreadCache* cache) ABSL_LOCKS_EXCLUDED(lock_);
   void Remove(ThreadCache* cache) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Lets a cache that has grown by `grown` bytes grow by `bytes` more; false if that is over the
-  // budget, or over the cache's fair share of it.
-  bool Claim(size_t grown, size_t bytes);
-  void Unclaim(size_t bytes) { claimed_.fetch_sub(bytes, std::memory_order_relaxed); }
+  // Lets a cache grow by `bytes` more; false if that is over the budget, or over the cache's fair
+  // share of it. The caller owns the cache.
+  bool Claim(ThreadCache* cache, size_t bytes);
+  void Unclaim(ThreadCache* cache, size_t bytes);
+  void UnclaimAll(ThreadCache* cache);
 
   // Bytes of blocks in all caches, and the number of caches: a moment's truth.
   struct Totals {

@@ -5,20 +5,7 @@
 #include "report/fault.h"
 
 namespace cma {
-namespace {
-
-// Bytes that may wait for one arena, and for all of them.
-constexpr size_t kParcelBytes = 64 * kKiB;
-constexpr size_t kOutboxBytes = 256 * kKiB;
-
-}  // namespace
-
 bool Outbox::Open(size_t arenas, Metadata& metadata) {
-  if (recent_ == nullptr) {
-    recent_ = static_cast<uintptr_t*>(metadata.Take(kRecent * sizeof(uintptr_t)));
-    if (recent_ == nullptr) return false;
-    memset(recent_, 0, kRecent * sizeof(uintptr_t));
-  }
   entries_ = static_cast<Entry*>(metadata.Take(arenas * sizeof(Entry)));
   if (entries_ == nullptr) return false;
   static_assert(kMaxArenas * sizeof(Entry) <= Metadata::kMaxBytes);
@@ -29,7 +16,7 @@ bool Outbox::Open(size_t arenas, Metadata& metadata) {
 
 // A block may well come by again, after its arena has lent it out again; but not while it is here.
 void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel) {
-  uintptr_t& recent = recent_[(block >> 4 ^ block >> 10) % kRecent];
+  uintptr_t& recent = RecentOf(block);
   if (recent == block) [[unlikely]] {
     for (size_t i = 0; i < parcel->count; ++i) {
       if (AddressOf(parcel->blocks[i]) == block) ReportDoubleFree(parcel->blocks[i], bytes);
@@ -38,18 +25,32 @@ void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel
   recent = block;
 }
 
-Parcel* Outbox::NewParcel(Arena* home, Metadata& metadata) {
-  if (spare_ == nullptr) spare_ = home->TakeEmptyParcels();
-  Parcel* parcel = spare_;
-  if (parcel != nullptr) {
-    spare_ = parcel->next;
-  } else {
-    parcel = static_cast<Parcel*>(metadata.Take(sizeof(Parcel)));
-    if (parcel == nullptr) return nullptr;
+// Several at once, linked: all threads share the metadata's lock.
+Parcel* Outbox::MakeParcels(ParcelSize size, Arena* home, Metadata& metadata) {
+  constexpr size_t kTogether = 4 * kKiB;
+  auto* const memory = static_cast<std::byte*>(metadata.Take(kTogether));
+  if (memory == nullptr) return nullptr;
+  Parcel* first = nullptr;
+  for (size_t at = 0; at < kTogether; at += Parcel::MemoryBytes(size)) {
+    auto* const parcel = reinterpret_cast<Parcel*>(memory + at);
+    parcel->next = first;
+    parcel->sender = home;
+    parcel->size = size;
+    parcel->capacity = Parcel::Capacity(size);
+    first = parcel;
   }
+  return first;
+}
+
+Parcel* Outbox::NewParcel(ParcelSize size, Arena* home, Metadata& metadata) {
+  Parcel*& spare = spare_[static_cast<size_t>(size)];
+  if (spare == nullptr) spare = home->TakeEmptyParcels(size);
+  if (spare == nullptr) spare = MakeParcels(size, home, metadata);
+  Parcel* const parcel = spare;
+  if (parcel == nullptr) return nullptr;
+  spare = parcel->next;
   parcel->count = 0;
   parcel->bytes = 0;
-  parcel->sender = home;
   return parcel;
 }
 
@@ -58,7 +59,7 @@ bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, Are
   if (entries_ == nullptr && !Open(arenas.count(), metadata)) return false;
   Entry& entry = entries_[owner];
   if (entry.parcel == nullptr) {
-    entry.parcel = NewParcel(home, metadata);
+    entry.parcel = NewParcel(entry.size, home, metadata);
     if (entry.parcel == nullptr) return false;
     entry.count_at_sweep = 0;
   }
@@ -67,7 +68,9 @@ bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, Are
   parcel->blocks[parcel->count++] = reinterpret_cast<std::byte*>(block);
   parcel->bytes += bytes;
   SetBytes(this->bytes() + bytes);
-  if (parcel->count == Parcel::kCapacity || parcel->bytes >= kParcelBytes) {
+  const bool is_full = parcel->count == parcel->capacity;
+  if (is_full || parcel->bytes >= kParcelBytes) {
+    if (is_full) entry.size = ParcelSize::kLarge;
     Post(owner, arenas);
   } else if (this->bytes() >= kOutboxBytes) {
     PostAll(arenas);
@@ -93,6 +96,7 @@ void Outbox::PostStale(ArenaSet& arenas) {
     Entry& entry = entries_[i];
     if (entry.parcel == nullptr) continue;
     if (entry.parcel->count == entry.count_at_sweep) {
+      entry.size = ParcelSize::kSmall;
       Post(i, arenas);
     } else {
       entry.count_at_sweep = entry.parcel->count;
@@ -108,12 +112,12 @@ void Outbox::Close(ArenaSet& arenas, Metadata& metadata) {
     arena->DrainInbox();
     arena->lock().Release();
   }
-  if (recent_ != nullptr) metadata.Give(recent_, kRecent * sizeof(uintptr_t));
-  recent_ = nullptr;
-  while (spare_ != nullptr) {
-    Parcel* const parcel = spare_;
-    spare_ = parcel->next;
-    metadata.Give(parcel, sizeof(Parcel));
+  for (Parcel*& spare : spare_) {
+    while (spare != nullptr) {
+      Parcel* const parcel = spare;
+      spare = parcel->next;
+      parcel->sender->ReturnEmpty(parcel);
+    }
   }
   if (entries_ != nullptr) metadata.Give(entries_, count_ * sizeof(Entry));
   entries_ = nullptr;

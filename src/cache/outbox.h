@@ -22,7 +22,33 @@ class Outbox {
  public:
   constexpr Outbox() = default;
 
-  // Adds a block of `bytes` for the arena numbered `owner`. False if there is no memory to do so.
+  // The block that was last freed, of those with the same hash: its address if it was added, its
+  // address + kKept if the thread has kept it in a list.
+  uintptr_t& RecentOf(uintptr_t block) {
+    return recent_[static_cast<uint32_t>(block) * kScatter >> (32 - kRecentLog)];
+  }
+  static constexpr uintptr_t kKept = 1;
+
+  // Adds a block of `bytes` for the arena numbered `owner`, if that is easy. Whole at every moment:
+  // a fork may stop the thread in it. REQUIRES: RecentOf() has been looked at.
+  [[nodiscard]] bool TryAdd(uintptr_t block, size_t bytes, uint16_t owner) {
+    if (owner >= count_) [[unlikely]] return false;
+    Parcel* const parcel = entries_[owner].parcel;
+    if (parcel == nullptr || parcel->bytes + bytes >= kParcelBytes ||
+        parcel->count + 1 >= parcel->capacity || this->bytes() + bytes >= kOutboxBytes)
+        [[unlikely]] {
+      return false;
+    }
+    RecentOf(block) = block;
+    parcel->blocks[parcel->count] = reinterpret_cast<std::byte*>(block);
+    parcel->bytes += bytes;
+    SetBytes(this->bytes() + bytes);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    ++parcel->count;
+    return true;
+  }
+
+  // The same, easy or not. False if there is no memory to do so.
   // `home`: the arena of the calling thread. Reports a block that waits here already.
   [[nodiscard]] bool Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home,
                          ArenaSet& arenas, Metadata& metadata);
@@ -39,22 +65,29 @@ class Outbox {
  private:
   struct Entry {
     Parcel* parcel;
-    size_t count_at_sweep;
+    uint32_t count_at_sweep;
+    ParcelSize size;  // of the next one
   };
 
-  static constexpr size_t kRecent = 64;
+  // Bytes that may wait for one arena, and for all of them.
+  static constexpr size_t kParcelBytes = 64 * kKiB;
+  static constexpr size_t kOutboxBytes = 256 * kKiB;
+  static constexpr unsigned kRecentLog = 6;
+  static constexpr size_t kRecent = size_t{1} << kRecentLog;
+  static constexpr uint32_t kScatter = 0x9e3779b1;  // a prime near 2^32 times the golden ratio
 
   void SetBytes(size_t bytes) { bytes_.store(bytes, std::memory_order_relaxed); }
   bool Open(size_t arenas, Metadata& metadata);
   void CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel);
-  Parcel* NewParcel(Arena* home, Metadata& metadata);
+  Parcel* NewParcel(ParcelSize size, Arena* home, Metadata& metadata);
+  Parcel* MakeParcels(ParcelSize size, Arena* home, Metadata& metadata);
   void Post(size_t owner, ArenaSet& arenas);
 
   Entry* entries_ = nullptr;  // by arena number
   size_t count_ = 0;
   std::atomic<size_t> bytes_{0};  // written by the owner only
-  Parcel* spare_ = nullptr;
-  uintptr_t* recent_ = nullptr;  // by a hash of the address: what was added last
+  Parcel* spare_[kParcelSizes] = {};
+  uintptr_t recent_[kRecent] = {};  // by a hash of the address
 };
 
 }  // namespace cma

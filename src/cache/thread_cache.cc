@@ -49,25 +49,26 @@ size_t FirstOf(SizeClass c) {
 
 // Makes the list's array `capacity` slots long; false if there is no memory for it.
 bool SetCapacity(ThreadCache* cache, SizeClass c, size_t capacity) {
-  BlockList& list = cache->lists[c];
+  ListArray& array = cache->backing[c];
   const size_t depth = cache->depth(c);
   auto* slots = cache->arrays.Take(SlotCount(capacity), g_heap.metadata);
   if (slots == nullptr) return false;
-  uintptr_t* const old = cache->slots[c];
+  uintptr_t* const old = array.slots;
   slots[0] = kBottomMark;
   memcpy(slots + 1, old + 1, depth * sizeof(uintptr_t));
   memset(slots + 1 + depth, 0, (capacity - depth) * sizeof(uintptr_t));
   slots[capacity + 1] = kFullMark;
-  const size_t old_capacity = list.capacity;
-  list.top = slots + 1 + depth;
-  list.capacity = static_cast<uint16_t>(capacity);
-  cache->slots[c] = slots;
+  const size_t old_capacity = array.capacity;
+  cache->lists[c] = slots + 1 + depth;
+  array.capacity = static_cast<uint16_t>(capacity);
+  array.slots = slots;
+  cache->keep_below[c] = slots + 1 + capacity / 2;
   if (old_capacity != 0) cache->arrays.Give(old, SlotCount(old_capacity));
   return true;
 }
 
 void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
-  const size_t capacity = cache->lists[c].capacity;
+  const size_t capacity = cache->backing[c].capacity;
   const size_t most = MostOf(c, list_bytes);
   if (capacity >= most) return;
   if (capacity == 0) {
@@ -76,25 +77,19 @@ void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
   }
   const size_t wanted = std::min(capacity * 2 + 2, most);
   const size_t bytes = (wanted - capacity) * ClassBytes(c);
-  if (!g_caches.Claim(cache->grown_bytes, bytes)) return;
-  if (SetCapacity(cache, c, wanted)) {
-    cache->grown_bytes += bytes;
-  } else {
-    g_caches.Unclaim(bytes);
-  }
+  if (!g_caches.Claim(cache, bytes)) return;
+  if (!SetCapacity(cache, c, wanted)) g_caches.Unclaim(cache, bytes);
 }
 
 void Retire(ThreadCache* cache, SizeClass c) {
-  BlockList& list = cache->lists[c];
-  const size_t bytes = (list.capacity - FirstOf(c)) * ClassBytes(c);
-  g_caches.Unclaim(bytes);
-  cache->grown_bytes -= bytes;
-  uintptr_t* const slots = cache->slots[c];
-  const size_t capacity = list.capacity;
-  cache->slots[c] = g_no_slots;
-  list.capacity = 0;
-  list.top = g_no_slots + 1;
-  list.depth_at_sweep = 0;
+  ListArray& array = cache->backing[c];
+  const size_t bytes = (array.capacity - FirstOf(c)) * ClassBytes(c);
+  g_caches.Unclaim(cache, bytes);
+  uintptr_t* const slots = array.slots;
+  const size_t capacity = array.capacity;
+  array = {Cursor(g_no_slots)};
+  cache->keep_below[c] = nullptr;
+  cache->lists[c] = g_no_slots + 1;
   cache->arrays.Give(slots, SlotCount(capacity));
 }
 
@@ -169,19 +164,19 @@ void GiveBack(ThreadCache* cache, SizeClass c, uintptr_t* addresses, size_t coun
 void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
   BlockList& list = cache->lists[c];
   const size_t depth = cache->depth(c);
-  uintptr_t* const oldest = cache->slots[c] + 1;
+  uintptr_t* const oldest = cache->backing[c].slots + 1;
   GiveBack(cache, c, oldest, count, what);
   memmove(oldest, oldest + count, (depth - count) * sizeof(uintptr_t));
-  list.top = list.top - count;
+  list = list - count;
 }
 
 // Lists whose depth has not changed since the last look are given up by halves, then for good.
 void SweepLists(ThreadCache* cache) {
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    BlockList& list = cache->lists[c];
-    if (list.capacity == 0) continue;
+    ListArray& array = cache->backing[c];
+    if (array.capacity == 0) continue;
     size_t depth = cache->depth(c);
-    if (depth == list.depth_at_sweep) {
+    if (depth == array.depth_at_sweep) {
       if (depth == 0) {
         Retire(cache, c);
         continue;
@@ -189,7 +184,7 @@ void SweepLists(ThreadCache* cache) {
       Flush(cache, c, (depth + 1) / 2, GiveFor::kGood);
       depth = cache->depth(c);
     }
-    list.depth_at_sweep = static_cast<uint16_t>(depth);
+    array.depth_at_sweep = static_cast<uint16_t>(depth);
   }
   cache->outbox.PostStale(g_heap.arenas);
   g_heap.releaser.NoteFreed();
@@ -208,7 +203,7 @@ void CountEvent(ThreadCache* cache) {
 // Follows the thread to another CPU once it has stayed there.
 void FollowCpu(ThreadCache* cache) {
   const size_t index = g_heap.arenas.CurrentIndex();
-  if (index == static_cast<size_t>(cache->arena->id())) [[likely]] {
+  if (index == cache->owner) [[likely]] {
     cache->cpu_changed = 0;
     return;
   }
@@ -218,8 +213,7 @@ void FollowCpu(ThreadCache* cache) {
   if (arena == nullptr) return;
   EmptyCache(cache);
   cache->mixed = false;
-  cache->arena = arena;
-  cache->set_owner_tag(AddressMap::OwnerTag(arena->id()));
+  cache->SetArena(arena);
 }
 
 // For a thread whose cache is gone: a block straight from an arena.
@@ -239,11 +233,11 @@ std::byte* TakeUncached(SizeClass c) {
 // REQUIRES: the caller holds the arena's lock.
 size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   BlockList& list = cache->lists[c];
-  const size_t want = std::max<size_t>(list.capacity / 2, 1);
-  auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list.top));
+  const size_t want = std::max<size_t>(cache->backing[c].capacity / 2, 1);
+  auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));
   const size_t n = arena.TakeBlocks(c, out, want);
   if (n != 0 && &arena != cache->arena) cache->mixed = true;
-  list.top = list.top + n;
+  list = list + n;
   return n;
 }
 
@@ -265,13 +259,14 @@ void CheckDoubleFree(SizeClass c, uintptr_t block) {
 // A block of this thread's arena on its way into a list of its class.
 void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   BlockList& list = cache->lists[c];
-  if (*list.top == kFullMark) {
+  if (IsFull(list)) {
     CountEvent(cache);
     Grow(cache, c, kOverflowBytes);
-    if (list.capacity == 0) return GiveOne(cache->arena, block);
-    if (*list.top == kFullMark) Flush(cache, c, (list.capacity + size_t{1}) / 2, GiveFor::kReuse);
+    const size_t capacity = cache->backing[c].capacity;
+    if (capacity == 0) return GiveOne(cache->arena, block);
+    if (IsFull(list)) Flush(cache, c, (capacity + 1) / 2, GiveFor::kReuse);
   }
-  Push(list, block, g_address_map.FreeKey());
+  Push(cache->lists.data(), c, block, g_address_map.FreeKey());
 }
 
 // While it lives, a fork's child does not trust the cache's lists.
@@ -292,18 +287,24 @@ class SlowPath {
 
 void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   ThreadCache* const cache = CurrentCache();
-  CheckDoubleFree(c, block);
-  if (cache == nullptr) return GiveOne(g_heap.arenas.Existing(owner), block);
+  if (cache == nullptr) {
+    CheckDoubleFree(c, block);
+    return GiveOne(g_heap.arenas.Existing(owner), block);
+  }
   SlowPath slow(cache);
-  if (owner != static_cast<uint16_t>(cache->arena->id())) {
+  if (owner != cache->owner) {
+    // Not even a look at its key: the block's lines may be in its owner's cache.
     return SendHome(cache, block, owner, ClassBytes(c));
   }
+  CheckDoubleFree(c, block);
   PushSlow(cache, c, block);
 }
 
-void FreeSmall(uintptr_t block, SizeClass c, uint16_t owner) {
+// A small block that is not a hit.
+[[gnu::noinline]] void FreeSmall(uintptr_t block, SizeClass c, uint16_t owner) {
   const auto offset = static_cast<uint32_t>(block % kUnitBytes);
-  if (!IsBlockStart(offset, kReciprocal[c])) {
+  // What the map does not cover has the entry of another address.
+  if (!IsBlockStart(offset, kReciprocal[c]) || block >> kAddressBits != 0) {
     ReportWrongPointer("free", reinterpret_cast<void*>(block));
   }
   FreeCached(block, c, owner);
@@ -319,7 +320,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
   ThreadCache::Reclaim();
   Grow(cache, c, ListBytes(c));  // it has lost its array
-  return cache->lists[c].capacity != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
+  return cache->backing[c].capacity != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
 }
 
 // Outside of all superblocks.
@@ -339,7 +340,47 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   }
   const Slab* slab = SlabAt(superblock, pointer);
   if (slab == nullptr) ReportWrongPointer("free", pointer);
-  FreeSmall(AddressOf(pointer), slab->block_bytes / kMinAlignment, owner);
+  FreeSmall(AddressOf(pointer), slab->size_class, owner);
+}
+
+// A block of another arena: kept if its list is used and runs low, else on its way home.
+//
+// Without a look at the block: its lines may be in its owner's cache, and are to be found there if
+// it goes home. One that stays is written to soon in any case.
+[[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c, uint16_t owner) {
+  const uint64_t key = AddressMap::FreeKey();
+  uintptr_t& recent = cache->outbox.RecentOf(block);
+  if ((recent ^ block) <= Outbox::kKept) [[unlikely]] {
+    if (recent == block || KeyOf(block) == key) return FreeCached(block, c, owner);
+  }
+  uintptr_t* const slot = cache->lists[c];
+  if (slot < cache->keep_below[c]) {
+    recent = block + Outbox::kKept;
+    cache->mixed = true;
+    return PushAt(slot, cache->lists.data(), c, block, key);
+  }
+  if (!cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]] FreeCached(block, c, owner);
+}
+
+// No slab is there.
+[[gnu::noinline]] void FreeRun(void* pointer, ThreadCache* cache) {
+  const uintptr_t block = AddressOf(pointer);
+  Superblock* const superblock = SuperblockOf(block);
+  if (superblock == nullptr) [[unlikely]] return FreeOutside(pointer);
+  const uint32_t granules = UsedGranulesAt(superblock, block);
+  const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
+  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
+  if (owner == cache->owner) [[likely]] {
+    // List 0 is always full.
+    const uint64_t key = AddressMap::FreeKey();
+    uintptr_t* const slot = cache->lists[c];
+    if (KeyOf(block) != key && *slot != kFullMark) [[likely]] {
+      return PushAt(slot, cache->lists.data(), c, block, key);
+    }
+  }
+  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock);
+  if (owner == cache->owner) return FreeCached(block, c, owner);
+  FreeForeign(cache, block, c, owner);
 }
 
 }  // namespace
@@ -347,47 +388,34 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
 std::byte* ThreadCache::RefillAndPop(SizeClass c) {
   ThreadCache* const cache = CurrentCache();
   if (cache == nullptr) return TakeUncached(c);
-  BlockList& list = cache->lists[c];
   {
     SlowPath slow(cache);
     CountEvent(cache);
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
       Grow(cache, c, ListBytes(c));
-      if (list.capacity == 0) return TakeUncached(c);
+      if (cache->backing[c].capacity == 0) return TakeUncached(c);
       if (Refill(cache, c) == 0 && RefillAfterRefusal(cache, c) == 0) return nullptr;
     }
   }
   // Starting the thread allocates, perhaps from this very list: not before the block is out.
-  const uintptr_t block = Pop(list);
+  const uintptr_t block = Pop(cache->lists.data(), c);
   g_heap.releaser.MaybeStart();
   return reinterpret_cast<std::byte*>(block);
 }
 
-// The way of a medium block is the straight one: nothing on it is called but at its end.
-void ThreadCache::FreeSlow(void* pointer) {
+// Nothing is called on the way of a block that goes to a list or into the outbox.
+void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit) noexcept {
+  if (unit == cache->owner_tag) [[likely]] return FreeRun(pointer, cache);  // the entry is 0
   const uintptr_t block = AddressOf(pointer);
-  if (g_address_map.Covers(block)) [[likely]] {
-    // The owner writes to the slab and the superblock all the time; the map's entry stays.
-    if (const uint32_t unit = g_address_map.Unit(block); unit != 0) [[unlikely]] {
-      return FreeSmall(block, AddressMap::BlockBytes(unit) / kMinAlignment,
-                       static_cast<uint16_t>(AddressMap::Owner(unit)));
-    }
+  const auto c = static_cast<SizeClass>(unit & 0xffff);
+  // The two tags have met in what is above the class.
+  const auto owner = static_cast<uint16_t>(AddressMap::Owner(static_cast<uint32_t>(unit ^ cache->owner_tag)));
+  const auto offset = static_cast<uint32_t>(block % kUnitBytes);
+  if (unit <= 0xffff || AddressMap::TimesReciprocal(block, offset) > kMostForStart) [[unlikely]] {
+    return FreeSmall(block, c, owner);
   }
-  Superblock* const superblock = SuperblockOf(block);
-  if (superblock == nullptr) [[unlikely]] return FreeOutside(pointer);
-  const uint32_t granules = UsedGranulesAt(superblock, block);
-  const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
-  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock);
-  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
-  ThreadCache* const cache = t_cache;
-  BlockList& list = cache->lists[c];
-  const uint64_t key = g_address_map.FreeKey();
-  if (cache->owner_tag() != AddressMap::OwnerTag(ArenaId{owner}) || KeyOf(block) == key ||
-      *list.top == kFullMark) [[unlikely]] {
-    return FreeCached(block, c, owner);
-  }
-  Push(list, block, key);
+  FreeForeign(cache, block, c, owner);
 }
 
 Arena* ThreadCache::HomeArena(ThreadCache* cache) {
@@ -410,7 +438,7 @@ void ThreadCache::FlushCurrent() {
 void EmptyCache(ThreadCache* cache) {
   SlowPath slow(cache);
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    if (cache->lists[c].capacity == 0) continue;
+    if (cache->backing[c].capacity == 0) continue;
     Flush(cache, c, cache->depth(c), GiveFor::kGood);
     Retire(cache, c);
   }

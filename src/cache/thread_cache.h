@@ -24,22 +24,28 @@
 
 namespace cma {
 
+// An owner that no superblock has.
+inline constexpr uint16_t kNoCacheOwner = kNoArena - 1;
+static_assert(kMaxArenas < kNoCacheOwner);
+
 struct ThreadCache {
   // No list is in use.
   constexpr ThreadCache() {
-    lists.fill({Cursor(g_no_slots + 1), 0, 0, 0});
-    slots.fill(Cursor(g_no_slots));
-    set_owner_tag(AddressMap::kNoOwner);
+    lists.fill(BlockList(g_no_slots + 1));
+    backing.fill({Cursor(g_no_slots)});
   }
 
-  // What the hit path of free expects in the unit map. It lies with the list of class 0, which is
-  // never filled.
-  uint32_t owner_tag() const { return lists[0].reciprocal; }
-  constexpr void set_owner_tag(uint32_t tag) { lists[0].reciprocal = tag; }
-
-  // First: a small list is at the cache's address plus its block size.
+  // First: a list is at the cache's address plus 8 times its class.
   std::array<BlockList, kSizeClasses> lists{};
-  std::array<Cursor, kSizeClasses> slots{};  // the lists' arrays
+  // What the hit path of free expects in the unit map. As wide as the index that is left of it.
+  size_t owner_tag = AddressMap::kNoOwner;
+  // The arena's number; that of none while there is no arena.
+  uint16_t owner = kNoCacheOwner;
+  // Here and not in one table for all: malloc has the cache's address in a register already.
+  SmallClassTable class_of = kSmallClassOf;
+  std::array<ListArray, kSizeClasses> backing{};
+  // Where in its array a list is half full: up to there it takes blocks of other arenas too.
+  std::array<uintptr_t*, kSizeClasses> keep_below{};
 
   ThreadCache* next = nullptr;  // registry of live caches (ListNode's fields: lists come first here)
   ThreadCache* prev = nullptr;
@@ -51,17 +57,25 @@ struct ThreadCache {
   uint16_t cpu_changed = 0;  // misses in a row on another arena's CPU
   bool mixed = false;        // lists may hold blocks of other arenas
   std::atomic<bool> in_slow_path{false};  // a fork's child must not trust the lists
-  size_t grown_bytes = 0;    // this cache's part of the budget
+  size_t grown_bytes = 0;    // what the lists have grown by
+  size_t claimed_bytes = 0;  // this cache's part of the budget: that, and some in advance
+
+  void SetArena(Arena* its_arena) {
+    arena = its_arena;
+    owner = static_cast<uint16_t>(arena->id());
+    owner_tag = AddressMap::OwnerTag(arena->id());
+  }
 
   // Blocks in the list. Other threads may ask, and get a moment's truth.
   size_t depth(SizeClass c) const {
-    return static_cast<size_t>(lists[c].top - slots[c]) - 1;
+    return static_cast<size_t>(lists[c] - backing[c].slots) - 1;
   }
 
   // A block of the class; nullptr with no errno if the OS refuses memory.
   static std::byte* RefillAndPop(SizeClass c);
-  // Everything that is not a hit: full lists, blocks of other kinds, faults.
-  static void FreeSlow(void* block);
+  // Everything that is not a hit: full lists, blocks of other kinds, faults. `cache` is the calling
+  // thread's and `unit` the block's entry in the unit map, exclusive-or with its owner tag.
+  static void FreeSlow(void* block, ThreadCache* cache, size_t unit) noexcept;
 
   // The arena that serves the cache's thread, after a look at which CPU it runs on.
   static Arena* HomeArena(ThreadCache* cache);
@@ -76,37 +90,6 @@ struct ThreadCache {
 // The calling thread's cache. Starts at, and goes back to, a cache whose lists are empty and full
 // at once: the hit path needs no question whether there is one.
 extern constinit thread_local ThreadCache* t_cache;
-
-inline BlockList& SmallList(ThreadCache* cache, size_t block_bytes) {
-  static_assert(offsetof(BlockList, top) == 0);
-  return *reinterpret_cast<BlockList*>(reinterpret_cast<std::byte*>(cache->lists.data()) +
-                                       block_bytes);
-}
-
-// The second word of a block: the free key while the block is in a list.
-inline uint64_t& KeyOf(uintptr_t block) { return reinterpret_cast<uint64_t*>(block)[1]; }
-
-// Pops a block of the class; kBottomMark if the list is empty.
-inline uintptr_t Pop(BlockList& list) {
-  const uintptr_t block = list.top[-1];
-  if (block == kBottomMark) [[unlikely]] return kBottomMark;
-  KeyOf(block) = 0;
-  list.top.StepDown();
-  return block;
-}
-
-// REQUIRES: `slot` is the list's top, and the list is not full. A fork may stop the thread between
-// any two instructions: the address is in place before it counts.
-inline void PushAt(uintptr_t* slot, BlockList& list, uintptr_t block, uint64_t key) {
-  *slot = block;
-  list.top.StepUp();
-  KeyOf(block) = key;
-}
-
-// REQUIRES: the list is not full.
-inline void Push(BlockList& list, uintptr_t block, uint64_t key) {
-  PushAt(list.top, list, block, key);
-}
 
 }  // namespace cma
 

@@ -4,30 +4,29 @@ namespace cma {
 namespace {
 
 constexpr size_t kUnits = size_t{1} << (kAddressBits - kUnitShift);
-constexpr size_t kPieceBytes = 2 * kMiB;
-constexpr size_t kUnitsPerPiece = kPieceBytes / sizeof(uint32_t);
-
-// Stands in for the unit map where there is none, so that FreeKey() is an address in any case.
-alignas(64) constinit std::atomic<uint32_t> g_no_units[32] = {};
 
 }  // namespace
+
+alignas(kIsolation) constinit UnitEntry g_no_unit_entries[kIsolation / sizeof(UnitEntry)] = {};
 
 constinit AddressMap g_address_map;
 
 void AddressMap::Initialize(const OsOps& os) {
   os_ = &os;
-  std::byte* map = os.reserve(kUnits * sizeof(uint32_t));
-  units_ = map != nullptr ? reinterpret_cast<std::atomic<uint32_t>*>(map) : g_no_units;
-  limit_ = map != nullptr ? kUnits : 0;
+  std::byte* map = os.reserve(kUnits * sizeof(UnitEntry));
+  entries_ = map != nullptr ? reinterpret_cast<UnitEntry*>(map) : g_no_unit_entries;
+  mask_ = map != nullptr ? kUnits - 1 : 0;
 }
 
 bool AddressMap::AllowUnits(uintptr_t address) {
-  if (limit_ == 0) return true;
-  const size_t piece = (address >> kUnitShift) / kUnitsPerPiece;
+  if (mask_ == 0) return true;
+  constexpr size_t kPieceBytes = (size_t{1} << (kPieceShift - kUnitShift)) * sizeof(UnitEntry);
+  static_assert(kPieceBytes >= kMaxPageBytes);
+  const size_t piece = address >> kPieceShift;
   std::atomic<uint64_t>& word = allowed_[piece / 64];
   const uint64_t bit = uint64_t{1} << (piece % 64);
   if ((word.load(std::memory_order_relaxed) & bit) != 0) return true;
-  auto* start = reinterpret_cast<std::byte*>(units_) + piece * kPieceBytes;
+  auto* start = reinterpret_cast<std::byte*>(entries_) + piece * kPieceBytes;
   if (!os_->allow(start, kPieceBytes)) return false;
   word.fetch_or(bit, std::memory_order_relaxed);
   return true;

@@ -30,18 +30,20 @@ struct Slab : ListNode<Slab> {
   uint16_t touched_pages;  // bit i: page i of the slab may hold memory
   uint16_t aged_pages;     // bit i: page i had no live block at the last sweep
   uint8_t fullness;        // list that it is in, kNotListed if none
+  uint8_t size_class;
   uint64_t nonempty_words;  // bit i: bitmap word i has a free block
 };
 
 // State of a run, in its tag.
 enum class RunState : uint8_t { kNone, kFree, kUsed, kSlab };
 
-// Boundary tag at a run's first slot. `length` in granules; `offset`: granule within the slot.
+// Boundary tag at a run's first slot. `length` in granules. The run starts `offset` bytes into the
+// slot: as the highest bits they meet those of an address that is shifted left, whole.
 struct RunTag {
   uint32_t length : 17;
-  uint32_t offset : 4;
   uint32_t state : 2;
-  uint32_t unused : 9;
+  uint32_t unused : 3;
+  uint32_t offset : 10;
 };
 
 // Links of a free run in its bin: (superblock number << 12 | slot) + 1, 0 = none.

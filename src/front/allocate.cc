@@ -35,9 +35,8 @@ void* OrNoMemory(void* block) {
 }
 
 void* AllocateMedium(size_t size) {
-  BlockList& list = t_cache->lists[MediumClassOf(size)];
-  const uintptr_t block = Pop(list);
-  if (block == kBottomMark) [[unlikely]] return AllocateMissed(list);
+  const uintptr_t block = Pop(t_cache->lists.data(), MediumClassOf(size));
+  if (block == kBottomMark) [[unlikely]] return AllocateMissed(size);
   return reinterpret_cast<void*>(block);
 }
 
@@ -146,10 +145,8 @@ void* AllocateLarger(size_t size) {
   return AllocateHuge(size, kGranuleBytes, HugeBlocks::Contents::kAny);
 }
 
-[[gnu::noinline]] void* AllocateMissed(const BlockList& list) {
-  // Size 0 comes by the list that is never filled, and gets the smallest block.
-  const auto c = static_cast<SizeClass>(&list - t_cache->lists.data());
-  return OrNoMemory(ThreadCache::RefillAndPop(c == 0 ? 1 : c));
+[[gnu::noinline]] void* AllocateMissed(size_t size) {
+  return OrNoMemory(ThreadCache::RefillAndPop(ClassOf(size)));
 }
 
 void* AllocateZeroed(size_t size) {

@@ -16,8 +16,9 @@ namespace cma {
 // More than kSmallMax bytes.
 [[nodiscard]] void* AllocateLarger(size_t size);
 
-// A small block, when its list in the calling thread's cache is empty.
-[[nodiscard]] void* AllocateMissed(const BlockList& list);
+// A small or medium block, when its class's list in the calling thread's cache is empty. (By the
+// size, which is in the register where the argument goes.)
+[[nodiscard]] void* AllocateMissed(size_t size);
 
 // Zero bytes.
 [[nodiscard]] void* AllocateZeroed(size_t size);
@@ -34,32 +35,38 @@ size_t UsableBytes(const char* operation, const void* block);
 // What UsableBytes() would be for a new block of `size`; 0 if it is too large.
 size_t GoodSize(size_t size);
 
+// A block off the calling thread's list; nullptr if that is empty.
+// REQUIRES: size <= kSmallMax.
+[[nodiscard]] inline void* AllocateHit(size_t size) {
+  ThreadCache* const cache = t_cache;
+  const SizeClass c = cache->class_of[size];
+  static_assert(kBottomMark == 0);
+  return reinterpret_cast<void*>(Pop(cache->lists.data(), c));
+}
+
 [[nodiscard]] inline void* Allocate(size_t size) {
   if (size > kSmallMax) [[unlikely]] return AllocateLarger(size);
-  const size_t block_bytes = (size + kMinAlignment - 1) & ~(kMinAlignment - 1);
-  BlockList& list = SmallList(t_cache, block_bytes);
-  const uintptr_t block = Pop(list);
-  // By its list, not by the size: the size then needs no register of its own on the way.
-  if (block == kBottomMark) [[unlikely]] return AllocateMissed(list);
-  return reinterpret_cast<void*>(block);
+  if (void* const block = AllocateHit(size)) [[likely]] return block;
+  return AllocateMissed(size);
 }
 
 inline void Deallocate(void* pointer) {
   const auto block = reinterpret_cast<uintptr_t>(pointer);
-  if (!g_address_map.Covers(block)) [[unlikely]] return ThreadCache::FreeSlow(pointer);
   ThreadCache* const cache = t_cache;
-  const uint32_t block_bytes = g_address_map.Unit(block) ^ cache->owner_tag();
-  if (block_bytes > kSmallMax) [[unlikely]] return ThreadCache::FreeSlow(pointer);
-  BlockList& list = SmallList(cache, block_bytes);
+  const size_t c = AddressMap::Unit(block) ^ cache->owner_tag;
   const uint32_t offset = static_cast<uint16_t>(block);
   static_assert(kUnitBytes == size_t{UINT16_MAX} + 1);
-  if (!IsBlockStart(offset, list.reciprocal)) [[unlikely]] return ThreadCache::FreeSlow(pointer);
-  const uint64_t key = g_address_map.FreeKey();
-  uintptr_t* const slot = list.top;
+  uint32_t wrong = AddressMap::TimesReciprocal(block, offset);
+  // Two questions in one: both numbers have something above the lower 16 bits if the answer is no.
+  static_assert(kMostForStart == UINT16_MAX);
+  wrong |= static_cast<uint32_t>(c);
+  if (wrong > kMostForStart) [[unlikely]] return ThreadCache::FreeSlow(pointer, cache, c);
+  const uint64_t key = AddressMap::FreeKey();
+  uintptr_t* const slot = cache->lists[c];
   if (KeyOf(block) == key || *slot == kFullMark) [[unlikely]] {
-    return ThreadCache::FreeSlow(pointer);
+    return ThreadCache::FreeSlow(pointer, cache, c);
   }
-  PushAt(slot, list, block, key);
+  PushAt(slot, cache->lists.data(), c, block, key);
 }
 
 }  // namespace cma

@@ -54,11 +54,13 @@ template <typename Allocator>
 }
 
 [[gnu::noinline]] void* NewMissed(size_t size) {
+  if (void* block = Allocate(size)) [[likely]] return block;
   return RetryOrThrow(size, [size] { return Allocate(size); });
 }
 
 inline void* New(size_t size) {
-  if (void* block = Allocate(size)) [[likely]] return block;
+  if (size > kSmallMax) [[unlikely]] return NewMissed(size);
+  if (void* block = AllocateHit(size)) [[likely]] return block;
   return NewMissed(size);
 }
 

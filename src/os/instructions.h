@@ -1,9 +1,18 @@
-// A word of the hit path in the form that takes the fewest instructions of the processor.
+// Words of the hit path in the form that takes the fewest instructions of the processor.
 #ifndef CMA_OS_INSTRUCTIONS_H_
 #define CMA_OS_INSTRUCTIONS_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+
+// On x86-64 an instruction can work on memory in place and on an element of an array, which the
+// compiler does not make of atomic accesses. ThreadSanitizer has to see them.
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#define CMA_ONE_INSTRUCTION 1
+#else
+#define CMA_ONE_INSTRUCTION 0
+#endif
 
 namespace cma {
 
@@ -17,30 +26,42 @@ class Cursor {
   operator uintptr_t*() const { return __atomic_load_n(&at_, __ATOMIC_RELAXED); }
   void operator=(uintptr_t* at) { __atomic_store_n(&at_, at, __ATOMIC_RELAXED); }
 
-  // By one, in place: one instruction where the compiler, which has the value in a register
-  // already, would take two. Not moved across other accesses to memory.
-  void StepUp() {
+  // Move cursor `i` of an array by one. Not moved across other accesses to memory.
+  static void StepUp(Cursor* cursors, size_t i) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-    asm volatile("addq %1, %0" : "+m"(at_) : "i"(sizeof(uintptr_t)) : "cc");
+#if CMA_ONE_INSTRUCTION
+    asm volatile("addq $8, (%0,%1,8)" : : "r"(cursors), "r"(i) : "memory", "cc");
 #else
-    *this = *this + 1;
+    cursors[i] = cursors[i] + 1;
 #endif
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  void StepDown() {
+  // Returns `value`, which is so brought into the register that a function returns it in.
+  static uintptr_t StepDown(Cursor* cursors, size_t i, uintptr_t value) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-    asm volatile("subq %1, %0" : "+m"(at_) : "i"(sizeof(uintptr_t)) : "cc");
+#if CMA_ONE_INSTRUCTION
+    asm volatile("subq $8, (%1,%2,8)" : "+a"(value) : "r"(cursors), "r"(i) : "memory", "cc");
 #else
-    *this = *this - 1;
+    cursors[i] = cursors[i] - 1;
 #endif
     std::atomic_signal_fence(std::memory_order_seq_cst);
+    return value;
   }
 
  private:
   uintptr_t* at_ = nullptr;
 };
+static_assert(sizeof(Cursor) == 8);
+
+// `factor` times what `*word` holds, loaded relaxed; modulo 2^32.
+inline uint32_t TimesLoaded(uint32_t factor, const std::atomic<uint32_t>* word) {
+#if CMA_ONE_INSTRUCTION
+  asm("imull %1, %0" : "+r"(factor) : "m"(*word) : "cc");
+  return factor;
+#else
+  return factor * word->load(std::memory_order_relaxed);
+#endif
+}
 
 }  // namespace cma
 

@@ -7,6 +7,8 @@
 #ifndef CMA_RUNS_BOUNDARY_TAGS_H_
 #define CMA_RUNS_BOUNDARY_TAGS_H_
 
+#include <bit>
+
 #include "central/superblock.h"
 
 namespace cma {
@@ -31,8 +33,9 @@ inline RunState StateOf(const Run& run) {
 }
 
 inline void WriteTags(const Run& run, RunState state) {
-  TagAt(run.superblock, run.start) = {run.length, run.start % kGranulesPerSlot,
-                                      static_cast<uint32_t>(state), 0};
+  TagAt(run.superblock, run.start) = {
+      run.length, static_cast<uint32_t>(state), 0,
+      static_cast<uint32_t>(run.start % kGranulesPerSlot * kGranuleBytes)};
   run.superblock->tables->run_ending_in[(run.end() - 1) / kGranulesPerSlot] =
       static_cast<uint16_t>(run.start);
 }
@@ -61,15 +64,15 @@ inline Run RunBefore(const Run& run) {
 // may ask for a block it holds: the tag of a live block does not change.
 // REQUIRES: the address is in the superblock.
 inline uint32_t UsedGranulesAt(Superblock* superblock, uintptr_t address) {
-  static_assert(kSlotBytes % kGranuleBytes == 0);
-  const auto offset = static_cast<uint32_t>(address % kSuperblockBytes);
-  const RunTag tag = superblock->tables->tags[offset / kSlotBytes];
-  // Where in its slot a block lies, to the byte, is where the tag says, to the granule.
-  if (offset % kSlotBytes != uint32_t{tag.offset} * kGranuleBytes ||
-      tag.state != static_cast<uint32_t>(RunState::kUsed)) {
-    return 0;
-  }
-  return tag.length;
+  const auto slot = static_cast<uint32_t>(address % kSuperblockBytes / kSlotBytes);
+  const auto tag = std::bit_cast<uint32_t>(superblock->tables->tags[slot]);
+  // Shifted to the tag's highest bits, the address's offset in the slot cancels the tag's. What is
+  // left, if that is right to the byte, is the state and the length.
+  constexpr unsigned kOffsetShift = 22;
+  static_assert(kSlotBytes == size_t{1} << (32 - kOffsetShift));
+  constexpr uint32_t kUsed = static_cast<uint32_t>(RunState::kUsed) << 17;
+  const uint32_t length = (tag ^ static_cast<uint32_t>(address) << kOffsetShift) - kUsed;
+  return length <= kGranulesPerSuperblock ? length : 0;
 }
 
 // The used run that starts exactly at `address`; length 0 if none does. As above.

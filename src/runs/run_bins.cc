@@ -32,7 +32,8 @@ Run RunBins::Decode(uint32_t link) const {
   Superblock* superblock = central_->FromNumber((link - 1) >> kSlotBits);
   const uint32_t slot = (link - 1) & (kSlotsPerSuperblock - 1);
   const RunTag tag = superblock->tables->tags[slot];
-  return {superblock, slot * kGranulesPerSlot + tag.offset, tag.length};
+  return {superblock, slot * kGranulesPerSlot + tag.offset / static_cast<uint32_t>(kGranuleBytes),
+          tag.length};
 }
 
 uint32_t RunBins::Next(const Run& run) const { return LinksOf(run).next; }

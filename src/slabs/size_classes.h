@@ -1,13 +1,13 @@
 // Which sizes blocks come in.
 //
-// Small: every multiple of 16 up to 1 KiB. The index is then an addition and a mask, without a
-// table, and a block wastes at most 15 bytes. Medium: 16 classes per doubling up to 32 KiB, so
-// that the waste stays under 1/16.
+// Small: every multiple of 16 up to 256 B, then 8 classes per doubling up to 1 KiB. Medium: 8 per
+// doubling up to 4 KiB, then 16 up to 32 KiB, where one block's waste is a page. Finer classes
+// save a few percent of small blocks and cost locality: a freed block is found again by the next
+// request of its class only (docs/performance.md).
 #ifndef CMA_SLABS_SIZE_CLASSES_H_
 #define CMA_SLABS_SIZE_CLASSES_H_
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,75 +15,109 @@
 
 namespace cma {
 
-inline constexpr size_t kSmallClasses = kSmallMax / kMinAlignment + 1;  // class 0 is never filled
-inline constexpr unsigned kFirstMediumLog = 10;
-inline constexpr unsigned kLastMediumLog = 15;
-inline constexpr size_t kMediumClasses = (kLastMediumLog - kFirstMediumLog) * 16;
-inline constexpr size_t kSizeClasses = kSmallClasses + kMediumClasses;
-static_assert(size_t{1} << kFirstMediumLog == kSmallMax);
-static_assert(size_t{1} << kLastMediumLog == kMediumMax);
-
-// Number of a size class: block bytes / 16 for small ones, then the medium ones in order.
+// Number of a size class, by size. Class 0 is none: no size has it and no list of it is filled.
 using SizeClass = uint32_t;
 
-// REQUIRES: kSmallMax < size <= kMediumMax.
-constexpr SizeClass MediumClassOf(size_t size) {
-  // The 1 tells the compiler that this is not 0, and is never the highest bit.
-  const auto log = static_cast<unsigned>(std::bit_width((size - 1) | 1)) - 1;
-  const auto sixteenth = static_cast<SizeClass>((size - 1) >> (log - 4));  // 16..31
-  return static_cast<SizeClass>(kSmallClasses) + (log - kFirstMediumLog) * 16 + sixteenth - 16;
+namespace size_class_steps {
+
+// Up to `last` bytes, classes are `step` bytes apart.
+struct Range {
+  size_t last;
+  size_t step;
+};
+inline constexpr Range kRanges[] = {{256, 16},       {512, 32},       {1 * kKiB, 64},
+                                    {2 * kKiB, 128}, {8 * kKiB, 256}, {16 * kKiB, 512},
+                                    {32 * kKiB, kKiB}};
+
+constexpr size_t CountUpTo(size_t bytes) {
+  size_t count = 0;
+  size_t from = 0;
+  for (const Range& range : kRanges) {
+    if (range.last > bytes) break;
+    count += (range.last - from) / range.step;
+    from = range.last;
+  }
+  return count;
 }
 
-// The class that holds `size` bytes; size 0 has that of 1. REQUIRES: size <= kMediumMax.
-constexpr SizeClass ClassOf(size_t size) {
-  if (size > kSmallMax) return MediumClassOf(size);
-  return size == 0 ? 1 : static_cast<SizeClass>((size + kMinAlignment - 1) / kMinAlignment);
-}
+}  // namespace size_class_steps
 
-constexpr size_t ComputeClassBytes(SizeClass c) {
-  if (c < kSmallClasses) return c * kMinAlignment;
-  const unsigned m = c - static_cast<unsigned>(kSmallClasses);
-  return static_cast<size_t>(m % 16 + 17) << (m / 16 + kFirstMediumLog - 4);
-}
+inline constexpr size_t kSmallClasses = 1 + size_class_steps::CountUpTo(kSmallMax);
+inline constexpr size_t kSizeClasses = 1 + size_class_steps::CountUpTo(kMediumMax);
+static_assert(kSizeClasses <= 256, "a class fits in a byte");
 
 inline constexpr auto kClassBytes = [] {
   std::array<uint16_t, kSizeClasses> table{};
-  for (SizeClass c = 0; c < kSizeClasses; ++c) {
-    table[c] = static_cast<uint16_t>(ComputeClassBytes(c));
+  size_t bytes = 0;
+  SizeClass c = 1;
+  for (const size_class_steps::Range& range : size_class_steps::kRanges) {
+    while (bytes < range.last) table[c++] = static_cast<uint16_t>(bytes += range.step);
   }
   return table;
 }();
 
 constexpr size_t ClassBytes(SizeClass c) { return kClassBytes[c]; }
 
+// The class of every small size; size 0 has that of 1.
+using SmallClassTable = std::array<uint8_t, kSmallMax + 1>;
+inline constexpr SmallClassTable kSmallClassOf = [] {
+  SmallClassTable table{};
+  SizeClass c = 1;
+  for (size_t size = 0; size <= kSmallMax; ++size) {
+    if (size > kClassBytes[c]) ++c;
+    table[size] = static_cast<uint8_t>(c);
+  }
+  return table;
+}();
+
+// The class that holds so many granules; 0 for so many that they are small.
+inline constexpr auto kClassOfRoundedGranules = [] {
+  std::array<uint8_t, kMediumMax / kGranuleBytes + 1> table{};
+  SizeClass c = kSmallClasses;
+  for (size_t n = kSmallMax / kGranuleBytes + 1; n < table.size(); ++n) {
+    if (n * kGranuleBytes > kClassBytes[c]) ++c;
+    table[n] = static_cast<uint8_t>(c);
+  }
+  return table;
+}();
+
+// REQUIRES: kSmallMax < size <= kMediumMax.
+constexpr SizeClass MediumClassOf(size_t size) {
+  return kClassOfRoundedGranules[(size + kGranuleBytes - 1) / kGranuleBytes];
+}
+
+// The class that holds `size` bytes; size 0 has that of 1. REQUIRES: size <= kMediumMax.
+constexpr SizeClass ClassOf(size_t size) {
+  return size <= kSmallMax ? kSmallClassOf[size] : MediumClassOf(size);
+}
+
 // Medium class of a run by its length in granules; 0 for a length that no class has. (A run that
 // was resized in place may have one; it does not wait in a list.)
 inline constexpr auto kClassOfGranules = [] {
   std::array<uint8_t, kMediumMax / kGranuleBytes + 1> table{};
-  for (size_t n = kSmallMax / kGranuleBytes + 1; n < table.size(); ++n) {
-    const SizeClass c = MediumClassOf(n * kGranuleBytes);
-    table[n] = static_cast<uint8_t>(ClassBytes(c) == n * kGranuleBytes ? c : 0);
+  for (SizeClass c = kSmallClasses; c < kSizeClasses; ++c) {
+    table[kClassBytes[c] / kGranuleBytes] = static_cast<uint8_t>(c);
   }
   return table;
 }();
-static_assert(kSizeClasses <= 256);
 
 // ceil(2^32 / block bytes): offset * this >> 32 is the block's index in its slab. Exact for offsets
 // below 64 KiB. Source: Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019.
 inline constexpr auto kReciprocal = [] {
   std::array<uint32_t, kSmallClasses> table{};
   for (SizeClass c = 1; c < kSmallClasses; ++c) {
-    const uint64_t bytes = c * kMinAlignment;
+    const uint64_t bytes = kClassBytes[c];
     table[c] = static_cast<uint32_t>(((uint64_t{1} << 32) + bytes - 1) / bytes);
   }
   return table;
 }();
 
 // Whether a block of the slab starts at the offset. The low 32 bits of the product are the remainder
-// in units of 2^32 / block bytes, which is 2^22 or more, plus an error that is at most the offset.
-// So the border is any number between the two, and a constant for all classes.
+// in units of 2^32 / block bytes, which is 2^22 or more, plus an error that is at most the offset,
+// which is below 2^16. So the border is any number between the two, and a constant for all classes.
+inline constexpr uint32_t kMostForStart = kUnitBytes - 1;
 constexpr bool IsBlockStart(uint32_t offset, uint32_t reciprocal) {
-  return offset * reciprocal < kUnitBytes;
+  return offset * reciprocal <= kMostForStart;
 }
 static_assert(kUnitBytes <= (uint64_t{1} << 32) / kSmallMax / 2);
 
@@ -98,8 +132,11 @@ constexpr bool TableIsSound() {
     // Waste of the worst request, below + 1 bytes, is at most an eighth above 128 bytes.
     if (below >= 128 && (bytes - below - 1) * 8 > bytes) return false;
     if (c >= kSmallClasses && bytes % kGranuleBytes != 0) return false;
+    // A multiple of an alignment up to a granule rounds up to a multiple of it.
+    const size_t step = bytes - below;
+    if ((step & (step - 1)) != 0 || bytes % step != 0) return false;
   }
-  return ClassBytes(kSizeClasses - 1) == kMediumMax;
+  return ClassBytes(kSmallClasses - 1) == kSmallMax && ClassBytes(kSizeClasses - 1) == kMediumMax;
 }
 static_assert(TableIsSound());
 

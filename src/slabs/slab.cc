@@ -18,7 +18,7 @@ uint64_t* BitsOf(const Slab* slab) {
 }
 
 uint32_t IndexAt(const Slab* slab, size_t offset) {
-  return static_cast<uint32_t>(offset * kReciprocal[slab->block_bytes / kMinAlignment] >> 32);
+  return static_cast<uint32_t>(offset * kReciprocal[slab->size_class] >> 32);
 }
 
 // Index of the first block that starts at or after the slab offset.
@@ -86,7 +86,8 @@ size_t TakeFromWord(Slab* slab, size_t word, uint64_t allowed, std::byte** out, 
 
 size_t PagesPerSlab() { return kUnitBytes / OsPageBytes(); }
 
-Slab* MakeSlab(const Run& run, size_t block_bytes) {
+Slab* MakeSlab(const Run& run, SizeClass c) {
+  const size_t block_bytes = ClassBytes(c);
   Superblock* const superblock = run.superblock;
   const size_t unit = (size_t{run.start} << kGranuleShift) / kUnitBytes;
   Slab* const slab = &superblock->tables->slabs[unit];
@@ -96,6 +97,7 @@ Slab* MakeSlab(const Run& run, size_t block_bytes) {
   slab->capacity = static_cast<uint16_t>(kUnitBytes / block_bytes);
   slab->free_blocks = slab->capacity;
   slab->fullness = kNotListed;
+  slab->size_class = static_cast<uint8_t>(c);
   slab->aged_pages = 0;
   slab->touched_pages = 0;
   for (size_t i = 0; i < PagesPerSlab(); ++i) {
@@ -152,7 +154,7 @@ size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want) {
 
 size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count) {
   const uintptr_t base = AddressOf(slab->base);
-  const uint64_t reciprocal = kReciprocal[slab->block_bytes / kMinAlignment];
+  const uint64_t reciprocal = kReciprocal[slab->size_class];
   const size_t capacity = slab->capacity;
   uint64_t* const bits = BitsOf(slab);
   uint64_t nonempty = slab->nonempty_words;

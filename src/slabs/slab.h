@@ -11,11 +11,12 @@
 
 #include "central/superblock.h"
 #include "runs/boundary_tags.h"
+#include "slabs/size_classes.h"
 
 namespace cma {
 
 // Makes a slab of a run from RunHeap::TakeSlabRun().
-Slab* MakeSlab(const Run& run, size_t block_bytes);
+Slab* MakeSlab(const Run& run, SizeClass c);
 
 // Writes what the slab knows of its pages back to the superblock; the run may then be given back.
 Run UnmakeSlab(Slab* slab);

@@ -18,6 +18,8 @@ class ArenaInboxTest : public cma_test::ArenaFixture {
   Parcel* Pack(const std::vector<std::byte*>& blocks, size_t block_bytes) {
     auto* const parcel = static_cast<Parcel*>(metadata_.Take(sizeof(Parcel)));
     parcel->sender = &sender_;
+    parcel->size = ParcelSize::kLarge;
+    parcel->capacity = Parcel::Capacity(parcel->size);
     parcel->count = 0;
     parcel->bytes = 0;
     for (std::byte* block : blocks) {
@@ -68,16 +70,16 @@ TEST_F(ArenaInboxTest, AnEmptyParcelGoesBackToItsSender) {
   Parcel* const second = Pack(Take(ClassOf(4096), 2), 4096);
   arena_.Post(first);
   arena_.Post(second);
-  EXPECT_EQ(sender_.TakeEmptyParcels(), nullptr);
+  EXPECT_EQ(sender_.TakeEmptyParcels(ParcelSize::kLarge), nullptr);
 
   Drain();
 
-  Parcel* const parcel = sender_.TakeEmptyParcels();
+  Parcel* const parcel = sender_.TakeEmptyParcels(ParcelSize::kLarge);
   ASSERT_NE(parcel, nullptr);
   ASSERT_NE(parcel->next, nullptr);
   EXPECT_EQ(parcel->next->next, nullptr);
-  EXPECT_EQ(sender_.TakeEmptyParcels(), nullptr);
-  EXPECT_EQ(arena_.TakeEmptyParcels(), nullptr);
+  EXPECT_EQ(sender_.TakeEmptyParcels(ParcelSize::kLarge), nullptr);
+  EXPECT_EQ(arena_.TakeEmptyParcels(ParcelSize::kLarge), nullptr);
 }
 
 TEST_F(ArenaInboxTest, AParcelMayHoldBlocksOfManyClasses) {
@@ -220,7 +222,7 @@ TEST_F(ArenaInboxTest, NothingThatThreadsPostAtTheSameTimeIsLost) {
   EXPECT_EQ(Stats().inbox_bytes, 0u);
   ExpectStatsAddUp();
   int empties = 0;
-  for (Parcel* parcel = sender_.TakeEmptyParcels(); parcel != nullptr; parcel = parcel->next) {
+  for (Parcel* parcel = sender_.TakeEmptyParcels(ParcelSize::kLarge); parcel != nullptr; parcel = parcel->next) {
     ++empties;
   }
   EXPECT_EQ(empties, kThreads * kParcels);

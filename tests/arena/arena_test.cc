@@ -56,7 +56,7 @@ TEST_F(ArenaTest, ASlabsUnitNamesItsOwnerAndBlockSize) {
   const uint32_t unit = map_.Unit(AddressOf(block));
 
   EXPECT_EQ(AddressMap::Owner(unit), ArenaId{2});
-  EXPECT_EQ(AddressMap::BlockBytes(unit), 48u);
+  EXPECT_EQ(AddressMap::SizeClassOf(unit), ClassOf(48));
   EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(block))), &second);
 }
 

@@ -18,58 +18,60 @@ class BlockListTest : public testing::Test {
   BlockListTest() { slots_[5] = kFullMark; }
 
   uintptr_t Block(size_t i) { return AddressOf(blocks_ + i); }
-  bool IsFull() const { return *list_.top == kFullMark; }
+  bool ListIsFull() const { return IsFull(list_); }
+  void Push(uintptr_t block) { cma::Push(&list_, 0, block, kKey); }
+  uintptr_t Pop() { return cma::Pop(&list_, 0); }
 
   struct alignas(16) Memory {
     uint64_t words[4] = {11, 12, 13, 14};
   };
   Memory blocks_[4];
   uintptr_t slots_[6] = {kBottomMark};
-  BlockList list_ = {Cursor(slots_ + 1), 0, 4, 0};
+  BlockList list_{slots_ + 1};
 };
 
 TEST_F(BlockListTest, TheLastBlockPushedIsTheFirstPopped) {
-  for (size_t i = 0; i < 3; ++i) Push(list_, Block(i), kKey);
+  for (size_t i = 0; i < 3; ++i) Push(Block(i));
 
-  EXPECT_EQ(Pop(list_), Block(2));
-  EXPECT_EQ(Pop(list_), Block(1));
-  Push(list_, Block(3), kKey);
-  EXPECT_EQ(Pop(list_), Block(3));
-  EXPECT_EQ(Pop(list_), Block(0));
+  EXPECT_EQ(Pop(), Block(2));
+  EXPECT_EQ(Pop(), Block(1));
+  Push(Block(3));
+  EXPECT_EQ(Pop(), Block(3));
+  EXPECT_EQ(Pop(), Block(0));
 }
 
 TEST_F(BlockListTest, AnEmptyListPopsTheBottomMarkForEver) {
-  Push(list_, Block(0), kKey);
-  Pop(list_);
+  Push(Block(0));
+  Pop();
 
-  EXPECT_EQ(Pop(list_), kBottomMark);
-  EXPECT_EQ(Pop(list_), kBottomMark);
-  EXPECT_EQ(list_.top, slots_ + 1);
+  EXPECT_EQ(Pop(), kBottomMark);
+  EXPECT_EQ(Pop(), kBottomMark);
+  EXPECT_EQ(list_, slots_ + 1);
 }
 
 TEST_F(BlockListTest, AListIsFullWhenItHoldsItsCapacity) {
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_FALSE(IsFull());
-    Push(list_, Block(i), kKey);
+    EXPECT_FALSE(ListIsFull());
+    Push(Block(i));
   }
 
-  EXPECT_TRUE(IsFull());
-  Pop(list_);
-  EXPECT_FALSE(IsFull());
+  EXPECT_TRUE(ListIsFull());
+  Pop();
+  EXPECT_FALSE(ListIsFull());
 }
 
 TEST_F(BlockListTest, ABlockCarriesTheKeyExactlyWhileItIsInTheList) {
-  Push(list_, Block(0), kKey);
+  Push(Block(0));
   EXPECT_EQ(KeyOf(Block(0)), kKey);
 
-  Pop(list_);
+  Pop();
 
   EXPECT_EQ(KeyOf(Block(0)), 0u);
 }
 
 TEST_F(BlockListTest, OnlyTheSecondWordOfABlockIsWritten) {
-  Push(list_, Block(0), kKey);
-  Pop(list_);
+  Push(Block(0));
+  Pop();
 
   EXPECT_EQ(blocks_[0].words[0], 11u);
   EXPECT_EQ(blocks_[0].words[2], 13u);
@@ -81,8 +83,8 @@ TEST(ThreadCacheLayoutTest, ListsThatAreNotInUseAreEmptyAndFullAtOnce) {
 
   for (SizeClass c = 0; c < kSizeClasses; ++c) {
     EXPECT_EQ(cache->depth(c), 0u);
-    EXPECT_EQ(Pop(cache->lists[c]), kBottomMark);
-    EXPECT_EQ(*cache->lists[c].top, kFullMark);
+    EXPECT_EQ(Pop(cache->lists.data(), c), kBottomMark);
+    EXPECT_TRUE(IsFull(cache->lists[c]));
   }
 }
 
@@ -90,17 +92,17 @@ TEST(ThreadCacheLayoutTest, ACacheWithoutAnArenaOwnsNoBlock) {
   const auto cache = std::make_unique<ThreadCache>();
 
   for (size_t arena = 0; arena < kMaxArenas; ++arena) {
-    const uint32_t unit = AddressMap::OwnerTag(static_cast<ArenaId>(arena)) | 64;
-    EXPECT_GT(unit ^ cache->owner_tag(), kSmallMax);
+    const uint32_t unit = AddressMap::OwnerTag(static_cast<ArenaId>(arena)) | 4;
+    EXPECT_GT(unit ^ cache->owner_tag, 0xffffu);
   }
-  EXPECT_GT(0u ^ cache->owner_tag(), kSmallMax);
+  EXPECT_GT(0u ^ cache->owner_tag, 0xffffu);
 }
 
-TEST(ThreadCacheLayoutTest, ASmallListLiesAsFarInTheCacheAsItsBlocksAreLong) {
+TEST(ThreadCacheLayoutTest, TheCacheKnowsTheClassOfEverySmallSize) {
   const auto cache = std::make_unique<ThreadCache>();
 
-  for (SizeClass c = 1; c < kSmallClasses; ++c) {
-    EXPECT_EQ(&SmallList(cache.get(), ClassBytes(c)), &cache->lists[c]);
+  for (size_t size = 0; size <= kSmallMax; ++size) {
+    EXPECT_EQ(cache->class_of[size], ClassOf(size)) << size;
   }
 }
 

@@ -38,9 +38,9 @@ TEST_F(CacheRegistryTest, TheBytesOfAllListsAreCounted) {
   } blocks[3];
   uintptr_t slots[] = {kBottomMark, 0, 0, 0, kFullMark};
   const SizeClass c = ClassOf(48);
-  two_.slots[c] = slots;
-  two_.lists[c].top = slots + 1;
-  for (Block& block : blocks) Push(two_.lists[c], AddressOf(&block), 1);
+  two_.backing[c].slots = slots;
+  two_.lists[c] = slots + 1;
+  for (Block& block : blocks) Push(two_.lists.data(), c, AddressOf(&block), 1);
   registry_.Add(&one_);
   registry_.Add(&two_);
 
@@ -53,16 +53,16 @@ TEST_F(CacheRegistryTest, ABlockIsHeldWhileItIsInAListOfItsClass) {
   } blocks[2];
   uintptr_t slots[] = {kBottomMark, 0, 0, kFullMark};
   const SizeClass c = ClassOf(48);
-  two_.slots[c] = slots;
-  two_.lists[c].top = slots + 1;
-  for (Block& block : blocks) Push(two_.lists[c], AddressOf(&block), 1);
+  two_.backing[c].slots = slots;
+  two_.lists[c] = slots + 1;
+  for (Block& block : blocks) Push(two_.lists.data(), c, AddressOf(&block), 1);
   registry_.Add(&one_);
   registry_.Add(&two_);
 
   EXPECT_TRUE(registry_.Holds(c, AddressOf(&blocks[0])));
   EXPECT_TRUE(registry_.Holds(c, AddressOf(&blocks[1])));
   EXPECT_FALSE(registry_.Holds(c + 1, AddressOf(&blocks[1])));
-  Pop(two_.lists[c]);
+  Pop(two_.lists.data(), c);
   EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[1])));
   registry_.Remove(&two_);
   EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[0])));
@@ -102,33 +102,61 @@ TEST_F(CacheRegistryTest, AChildWithoutACacheTakesAll) {
 
 TEST_F(CacheRegistryTest, AllCachesTogetherStayInTheBudget) {
   g_options.cache_budget_kib = 64;
+  const auto caches = std::make_unique<ThreadCache[]>(1000);
   size_t granted = 0;
-  for (int cache = 0; cache < 1000; ++cache) {
-    if (registry_.Claim(0, kKiB)) granted += kKiB;
+  for (size_t i = 0; i < 1000; ++i) {
+    if (registry_.Claim(&caches[i], kKiB)) granted += kKiB;
   }
 
   EXPECT_EQ(granted, 64 * kKiB);
-  EXPECT_FALSE(registry_.Claim(0, 1));
-  registry_.Unclaim(2 * kKiB);
-  EXPECT_TRUE(registry_.Claim(0, 2 * kKiB));
-  EXPECT_FALSE(registry_.Claim(0, 1));
+  EXPECT_FALSE(registry_.Claim(&one_, 1));
+  registry_.Unclaim(&caches[0], kKiB);
+  registry_.Unclaim(&caches[1], kKiB);
+  EXPECT_TRUE(registry_.Claim(&one_, 2 * kKiB));
+  EXPECT_FALSE(registry_.Claim(&two_, 1));
 }
 
 TEST_F(CacheRegistryTest, OneCacheGetsItsShareOnly) {
   g_options.cache_budget_kib = 1024;
   size_t grown = 0;
-  while (registry_.Claim(grown, kKiB)) grown += kKiB;
+  while (registry_.Claim(&one_, kKiB)) grown += kKiB;
 
   EXPECT_GT(grown, 0u);
   EXPECT_LE(grown, 512 * kKiB);
+  EXPECT_EQ(one_.grown_bytes, grown);
   // And another one its own.
-  EXPECT_TRUE(registry_.Claim(0, kKiB));
+  EXPECT_TRUE(registry_.Claim(&two_, kKiB));
+}
+
+TEST_F(CacheRegistryTest, WhatWasClaimedInAdvanceNeedsNoSecondClaim) {
+  g_options.cache_budget_kib = 1024;
+  ASSERT_TRUE(registry_.Claim(&one_, 16));
+  const size_t claimed = one_.claimed_bytes;
+  ASSERT_GT(claimed, 32u);
+
+  EXPECT_TRUE(registry_.Claim(&one_, 16));
+
+  EXPECT_EQ(one_.claimed_bytes, claimed);
+  EXPECT_EQ(one_.grown_bytes, 32u);
+}
+
+TEST_F(CacheRegistryTest, ACacheThatHoldsNothingClaimsNothing) {
+  g_options.cache_budget_kib = 64;
+  ASSERT_TRUE(registry_.Claim(&one_, 100));
+  ASSERT_TRUE(registry_.Claim(&one_, 200));
+
+  registry_.Unclaim(&one_, 100);
+  EXPECT_GT(one_.claimed_bytes, 0u);
+  registry_.Unclaim(&one_, 200);
+
+  EXPECT_EQ(one_.claimed_bytes, 0u);
+  EXPECT_EQ(one_.grown_bytes, 0u);
 }
 
 TEST_F(CacheRegistryTest, ABudgetOfNothingGrantsNothing) {
   g_options.cache_budget_kib = 0;
 
-  EXPECT_FALSE(registry_.Claim(0, 16));
+  EXPECT_FALSE(registry_.Claim(&one_, 16));
 }
 
 TEST_F(CacheRegistryTest, ThreadsNeverGetMoreThanTheBudgetTogether) {
@@ -138,17 +166,18 @@ TEST_F(CacheRegistryTest, ThreadsNeverGetMoreThanTheBudgetTogether) {
 
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
+      const auto cache = std::make_unique<ThreadCache>();
       for (int i = 0; i < 2000; ++i) {
-        if (!registry_.Claim(0, 8 * kKiB)) continue;
+        if (!registry_.Claim(cache.get(), 8 * kKiB)) continue;
         EXPECT_LE(held.fetch_add(8 * kKiB) + 8 * kKiB, 64 * kKiB);
         held.fetch_sub(8 * kKiB);
-        registry_.Unclaim(8 * kKiB);
+        registry_.Unclaim(cache.get(), 8 * kKiB);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
 
-  EXPECT_TRUE(registry_.Claim(0, 8 * kKiB));
+  EXPECT_TRUE(registry_.Claim(&one_, 8 * kKiB));
 }
 
 }  // namespace

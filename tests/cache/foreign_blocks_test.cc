@@ -174,6 +174,7 @@ TEST_F(ForeignBlocksDeathTest, FreeingABlockThatWaitsInItsOwnersListIsReported) 
     cma_free(block);
     Parcel parcel = {};
     parcel.sender = other_;
+    parcel.size = ParcelSize::kLarge;
     parcel.count = 1;
     parcel.bytes = ClassBytes(ClassOf(bytes));
     parcel.blocks[0] = static_cast<std::byte*>(block);

@@ -84,7 +84,7 @@ TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
 TEST_F(ForkTest, TheChildLeavesACacheAloneThatWasBeingChanged) {
   const IdleThread lost;
   lost.cache()->in_slow_path = true;
-  Cursor& top = lost.cache()->lists[ClassOf(64)].top;
+  Cursor& top = lost.cache()->lists[ClassOf(64)];
   top = top + 1000;  // as if in the middle of something
 
   const int status = StatusOfChild([] { return g_caches.Count().caches == 1 ? 0 : 1; });

@@ -60,7 +60,8 @@ TEST_F(OutboxTest, BlocksWaitForCompany) {
 }
 
 TEST_F(OutboxTest, AFullParcelIsPosted) {
-  const std::vector<std::byte*> blocks = TakeFrom(1, ClassOf(16), Parcel::kCapacity);
+  const size_t count = Parcel::Capacity(ParcelSize::kSmall);
+  const std::vector<std::byte*> blocks = TakeFrom(1, ClassOf(16), count);
   AddAll({blocks.begin(), blocks.end() - 1}, 16, 1);
   EXPECT_FALSE(HasPost(1));
 

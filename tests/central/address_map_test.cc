@@ -87,20 +87,21 @@ TEST_F(AddressMapTest, AUnitsEntryHoldsForItsBytesOnly) {
   ASSERT_TRUE(map_.Register(&superblock, metadata_));
   const uintptr_t unit = kBase + 3 * kUnitBytes;
 
-  map_.SetUnit(unit, AddressMap::OwnerTag(ArenaId{5}) | 48);
+  map_.SetUnit(unit, AddressMap::OwnerTag(ArenaId{5}) | 48, 3);
 
   for (const uintptr_t address : {unit, unit + 1, unit + kUnitBytes - 1}) {
     EXPECT_EQ(map_.Unit(address), AddressMap::OwnerTag(ArenaId{5}) | 48);
+    EXPECT_EQ(map_.TimesReciprocal(address, 7), 21u);
   }
   EXPECT_EQ(map_.Unit(unit - 1), 0u);
   EXPECT_EQ(map_.Unit(unit + kUnitBytes), 0u);
-  map_.SetUnit(unit, 0);
+  map_.ClearUnit(unit);
   EXPECT_EQ(map_.Unit(unit), 0u);
 }
 
 TEST_F(AddressMapTest, AllUnitsOfASuperblockCanBeSet) {
   // The last one in a piece of the unit map, and the first one in the next.
-  constexpr uintptr_t kPieceSpan = 2 * kMiB / sizeof(uint32_t) * kUnitBytes;
+  constexpr uintptr_t kPieceSpan = 2 * kMiB / sizeof(UnitEntry) * kUnitBytes;
   FakeSuperblock last(kPieceSpan * 7 - kSuperblockBytes);
   FakeSuperblock first(kPieceSpan * 7);
   for (FakeSuperblock* s : {&last, &first}) {
@@ -108,42 +109,42 @@ TEST_F(AddressMapTest, AllUnitsOfASuperblockCanBeSet) {
     for (size_t i = 0; i < kUnitsPerSuperblock; ++i) {
       const uintptr_t unit = AddressOf(s->base) + i * kUnitBytes;
 
-      map_.SetUnit(unit, static_cast<uint32_t>(i) + 1);
+      map_.SetUnit(unit, static_cast<uint32_t>(i) + 1, 0);
 
       EXPECT_EQ(map_.Unit(unit), i + 1);
     }
   }
 }
 
-TEST_F(AddressMapTest, AnEntryGivesItsOwnerAndItsBlockSizeBack) {
+TEST_F(AddressMapTest, AnEntryGivesItsOwnerAndItsSizeClassBack) {
   for (size_t arena = 0; arena < kMaxArenas; ++arena) {
     const auto id = static_cast<ArenaId>(arena);
-    for (const uint32_t bytes : {16u, 48u, 1024u}) {
-      const uint32_t entry = AddressMap::OwnerTag(id) | bytes;
+    for (const uint32_t c : {1u, 3u, 32u}) {
+      const uint32_t entry = AddressMap::OwnerTag(id) | c;
 
       EXPECT_EQ(AddressMap::Owner(entry), id);
-      EXPECT_EQ(AddressMap::BlockBytes(entry), bytes);
+      EXPECT_EQ(AddressMap::SizeClassOf(entry), c);
       EXPECT_NE(entry, 0u);
     }
   }
 }
 
-TEST_F(AddressMapTest, OnlyTheOwnersTagLeavesABlockSize) {
+TEST_F(AddressMapTest, OnlyTheOwnersTagLeavesASizeClass) {
   const uint32_t tags[] = {AddressMap::OwnerTag(ArenaId{0}), AddressMap::OwnerTag(ArenaId{1}),
                            AddressMap::OwnerTag(ArenaId{kMaxArenas - 1}), AddressMap::kNoOwner};
   for (const uint32_t tag : tags) {
     for (const uint32_t owner : tags) {
-      for (const uint32_t bytes : {16u, 1024u}) {
-        const uint32_t rest = (owner | bytes) ^ tag;
+      for (const uint32_t c : {1u, 32u, 0xffffu}) {
+        const uint32_t rest = (owner | c) ^ tag;
         if (owner == tag) {
-          EXPECT_EQ(rest, bytes);
+          EXPECT_EQ(rest, c);
         } else {
-          EXPECT_GT(rest, kSmallMax);
+          EXPECT_GT(rest, 0xffffu);
         }
       }
     }
     // What is no slab of small blocks.
-    EXPECT_GT(0u ^ tag, kSmallMax);
+    EXPECT_GT(0u ^ tag, 0xffffu);
   }
 }
 
@@ -166,7 +167,7 @@ TEST_F(AddressMapTest, ARefusedPieceFailsAndTheNextTryWorks) {
 
   EXPECT_TRUE(map_.Register(&superblock, metadata_));
   EXPECT_EQ(map_.FindSuperblock(kBase), &superblock);
-  map_.SetUnit(kBase, 77);
+  map_.SetUnit(kBase, 77, 0);
   EXPECT_EQ(map_.Unit(kBase), 77u);
 }
 
@@ -217,7 +218,7 @@ TEST_F(AddressMapWithoutUnitsTest, SettingAUnitDoesNothing) {
   FakeSuperblock superblock(kBase);
   ASSERT_TRUE(map_.Register(&superblock, metadata_));
 
-  map_.SetUnit(kBase, 77);
+  map_.SetUnit(kBase, 77, 0);
 
   EXPECT_FALSE(map_.Covers(kBase));
 }

@@ -38,21 +38,35 @@ TEST(SizeClassesTest, EveryBlockIsAlignedAndEveryMediumOneIsWholeGranules) {
   }
 }
 
-TEST(SizeClassesTest, ASmallBlockWastesAtMostFifteenBytes) {
-  for (size_t size = 1; size <= kSmallMax; ++size) {
+TEST(SizeClassesTest, ABlockUpTo256BytesWastesAtMostFifteen) {
+  for (size_t size = 1; size <= 256; ++size) {
     ASSERT_LT(ClassBytes(ClassOf(size)) - size, 16u) << size;
   }
 }
 
-TEST(SizeClassesTest, AMediumBlockWastesLessThanASixteenth) {
-  for (size_t size = kSmallMax + 1; size <= kMediumMax; ++size) {
+TEST(SizeClassesTest, FromThereOnABlockWastesLessThanAnEighthOfItsSize) {
+  for (size_t size = 257; size <= kMediumMax; ++size) {
+    ASSERT_LT((ClassBytes(ClassOf(size)) - size) * 8, size) << size;
+  }
+}
+
+TEST(SizeClassesTest, ABlockAbove4KiBWastesLessThanASixteenth) {
+  for (size_t size = 4 * kKiB + 1; size <= kMediumMax; ++size) {
     ASSERT_LT((ClassBytes(ClassOf(size)) - size) * 16, size) << size;
   }
 }
 
-TEST(SizeClassesTest, AboveAllSmallOnesThereAreSixteenClassesPerDoubling) {
-  for (size_t size = kSmallMax; size < kMediumMax; size *= 2) {
-    EXPECT_EQ(ClassOf(2 * size) - ClassOf(size), 16u);
+TEST(SizeClassesTest, EightClassesPerDoublingFrom256BytesAndSixteenFrom4KiB) {
+  for (size_t size = 256; size < kMediumMax; size *= 2) {
+    EXPECT_EQ(ClassOf(2 * size) - ClassOf(size), size < 4 * kKiB ? 8u : 16u) << size;
+  }
+}
+
+TEST(SizeClassesTest, AMultipleOfAnAlignmentHasAClassThatIsOneToo) {
+  for (size_t alignment = kMinAlignment; alignment <= kSmallMax; alignment *= 2) {
+    for (size_t size = alignment; size <= kSmallMax; size += alignment) {
+      ASSERT_EQ(ClassBytes(ClassOf(size)) % alignment, 0u) << size << " " << alignment;
+    }
   }
 }
 

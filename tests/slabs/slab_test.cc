@@ -25,7 +25,7 @@ class SlabTest : public cma_test::HeapFixture {
  protected:
   Slab* Make(size_t block_bytes) {
     const Run run = heap_->TakeSlabRun();
-    return MakeSlab(run, block_bytes);
+    return MakeSlab(run, ClassOf(block_bytes));
   }
 
   static std::vector<std::byte*> Take(Slab* slab, size_t want) {
@@ -70,7 +70,8 @@ class SlabTest : public cma_test::HeapFixture {
 };
 
 TEST_F(SlabTest, AFreshSlabGivesItsBlocksInAddressOrder) {
-  for (size_t bytes = 16; bytes <= kSmallMax; bytes += 16) {
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    const size_t bytes = ClassBytes(c);
     Slab* const slab = Make(bytes);
 
     const std::vector<std::byte*> blocks = TakeAll(slab);
@@ -102,7 +103,7 @@ TEST_F(SlabTest, TakingBlocksTouchesNoMemory) {
 }
 
 TEST_F(SlabTest, OnlyPagesOfTakenBlocksCountAsTouched) {
-  for (const size_t bytes : {16u, 48u, 400u, 1008u, 1024u}) {
+  for (const size_t bytes : {16u, 48u, 448u, 960u, 1024u}) {
     Slab* const slab = Make(bytes);
     std::vector<std::byte*> taken;
     while (slab->free_blocks != 0) {
@@ -188,7 +189,7 @@ TEST_F(SlabTest, BlocksOnPagesWithMemoryAreTakenFirst) {
   const Run run = heap_->TakeSlabRun();
   const size_t page = (size_t{run.start} << kGranuleShift) / OsPageBytes() + 2;
   run.superblock->touched.Set(page);
-  Slab* const slab = MakeSlab(run, 512);
+  Slab* const slab = MakeSlab(run, ClassOf(512));
   const size_t per_page = OsPageBytes() / 512;
 
   const std::vector<std::byte*> blocks = Take(slab, per_page + 1);
@@ -205,7 +206,7 @@ TEST_F(SlabTest, PagesBetweenTouchedOnesStayUntouched) {
   const size_t first = (size_t{run.start} << kGranuleShift) / OsPageBytes();
   run.superblock->touched.Set(first);
   run.superblock->touched.Set(first + 5);
-  Slab* const slab = MakeSlab(run, 1024);
+  Slab* const slab = MakeSlab(run, ClassOf(1024));
 
   const std::vector<std::byte*> blocks = Take(slab, 2 * OsPageBytes() / 1024);
 
@@ -220,7 +221,7 @@ TEST_F(SlabTest, AFreshSlabHasNoIdlePages) {
 }
 
 TEST_F(SlabTest, APageIsIdleWhenItWasTouchedAndNoLiveBlockLiesOnIt) {
-  for (const size_t bytes : {16u, 48u, 240u, 400u, 1008u, 1024u}) {
+  for (const size_t bytes : {16u, 48u, 240u, 448u, 960u, 1024u}) {
     Slab* const slab = Make(bytes);
     const std::vector<std::byte*> blocks = TakeAll(slab);
     EXPECT_EQ(IdlePages(slab), 0u);
@@ -231,7 +232,7 @@ TEST_F(SlabTest, APageIsIdleWhenItWasTouchedAndNoLiveBlockLiesOnIt) {
 }
 
 TEST_F(SlabTest, EachLiveBlockKeepsExactlyItsOwnPages) {
-  for (const size_t bytes : {16u, 48u, 240u, 400u, 1008u, 1024u}) {
+  for (const size_t bytes : {16u, 48u, 240u, 448u, 960u, 1024u}) {
     Slab* const slab = Make(bytes);
     const std::vector<std::byte*> blocks = TakeAll(slab);
     GiveAll(slab, blocks);
@@ -300,7 +301,7 @@ TEST_F(SlabTest, AUnitCanBecomeASlabOfAnotherSize) {
   TakeAll(slab);
   const Run run = UnmakeSlab(slab);
 
-  Slab* const again = MakeSlab(run, 1024);
+  Slab* const again = MakeSlab(run, ClassOf(1024));
 
   EXPECT_EQ(again->base, run.address());
   EXPECT_EQ(TakeAll(again).size(), kUnitBytes / 1024);
@@ -347,7 +348,7 @@ TEST_P(SlabModelTest, BlocksComeFromPagesWithMemoryFirstAndInAddressOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(BlockBytes, SlabModelTest,
-                         testing::Values(16u, 32u, 48u, 112u, 256u, 656u, 1008u, 1024u));
+                         testing::Values(16u, 32u, 48u, 112u, 256u, 640u, 960u, 1024u));
 
 }  // namespace
 }  // namespace cma
