@@ -210,7 +210,7 @@ SizeClass Arena::ClassOfBlock(const std::byte* block) {
   if (const Slab* slab = SlabAt(superblock, block)) return slab->size_class;
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
-  return MediumClassOf(run.bytes());
+  return LargerClassOf(run.bytes());
 }
 
 bool Arena::HoldsFree(SizeClass c, const std::byte* block) {

@@ -34,8 +34,11 @@ inline constexpr uint32_t kSlotsPerSuperblock = kSuperblockBytes / kSlotBytes;
 
 // Small blocks come from slabs, medium ones from runs through the thread cache, large
 // ones from runs directly, huge ones are mapped alone. Bytes, inclusive.
-inline constexpr size_t kSmallMax = 1 * kKiB;
+inline constexpr size_t kSmallMax = 16 * kKiB;
 inline constexpr size_t kMediumMax = 32 * kKiB;
+
+// Up to here a thread's cache has the size class of every size in a table, bytes.
+inline constexpr size_t kTableMax = 1 * kKiB;
 inline constexpr size_t kLargeMax = 1 * kMiB;
 
 // Large runs are rounded to this, bytes: 33,000 B cost 33,280, not nine pages.

@@ -35,7 +35,7 @@ constexpr uint32_t kStepEvents = 32;
 constexpr uint16_t kMovesBeforeSwitch = 8;
 
 constexpr size_t ListBytes(SizeClass c) {
-  return c < kSmallClasses ? kSmallListBytes : kMediumListBytes;
+  return ClassBytes(c) <= kTableMax ? kSmallListBytes : kMediumListBytes;
 }
 
 size_t MostOf(SizeClass c, size_t bytes) {

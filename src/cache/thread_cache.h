@@ -42,7 +42,7 @@ struct ThreadCache {
   // The arena's number; that of none while there is no arena.
   uint16_t owner = kNoCacheOwner;
   // Here and not in one table for all: malloc has the cache's address in a register already.
-  SmallClassTable class_of = kSmallClassOf;
+  SizeClassTable class_of = kSizeClassOf;
   std::array<ListArray, kSizeClasses> backing{};
   // Where in its array a list is half full: up to there it takes blocks of other arenas too.
   std::array<uintptr_t*, kSizeClasses> keep_below{};

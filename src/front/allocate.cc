@@ -23,7 +23,7 @@ constexpr size_t kShareOfRoom = 8;
 // Bytes of the run for a block of `size` that does not come from a list.
 size_t RunBytes(size_t size) {
   if (size <= kShortestRun) return kShortestRun;
-  if (size <= kMediumMax) return ClassBytes(MediumClassOf(size));
+  if (size <= kMediumMax) return ClassBytes(LargerClassOf(size));
   return RoundUp(size, kLargeStep);
 }
 
@@ -35,7 +35,7 @@ void* OrNoMemory(void* block) {
 }
 
 void* AllocateMedium(size_t size) {
-  const uintptr_t block = Pop(t_cache->lists.data(), MediumClassOf(size));
+  const uintptr_t block = Pop(t_cache->lists.data(), LargerClassOf(size));
   if (block == kBottomMark) [[unlikely]] return AllocateMissed(size);
   return reinterpret_cast<void*>(block);
 }
@@ -107,7 +107,7 @@ Found Find(const char* operation, const void* block) {
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) ReportWrongPointer(operation, block);
   if (run.bytes() <= kMediumMax && CarriesKey(address) &&
-      IsFree(MediumClassOf(run.bytes()), block)) {
+      IsFree(LargerClassOf(run.bytes()), block)) {
     ReportWrongPointer(operation, block);
   }
   return {Found::kRun, run.bytes(), run};

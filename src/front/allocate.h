@@ -13,7 +13,7 @@ namespace cma {
 // All of these return nullptr and set errno to ENOMEM if there is no memory or the size is beyond
 // PTRDIFF_MAX.
 
-// More than kSmallMax bytes.
+// More than kTableMax bytes.
 [[nodiscard]] void* AllocateLarger(size_t size);
 
 // A small or medium block, when its class's list in the calling thread's cache is empty. (By the
@@ -36,7 +36,7 @@ size_t UsableBytes(const char* operation, const void* block);
 size_t GoodSize(size_t size);
 
 // A block off the calling thread's list; nullptr if that is empty.
-// REQUIRES: size <= kSmallMax.
+// REQUIRES: size <= kTableMax.
 [[nodiscard]] inline void* AllocateHit(size_t size) {
   ThreadCache* const cache = t_cache;
   const SizeClass c = cache->class_of[size];
@@ -45,7 +45,7 @@ size_t GoodSize(size_t size);
 }
 
 [[nodiscard]] inline void* Allocate(size_t size) {
-  if (size > kSmallMax) [[unlikely]] return AllocateLarger(size);
+  if (size > kTableMax) [[unlikely]] return AllocateLarger(size);
   if (void* const block = AllocateHit(size)) [[likely]] return block;
   return AllocateMissed(size);
 }

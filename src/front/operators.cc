@@ -59,7 +59,7 @@ template <typename Allocator>
 }
 
 inline void* New(size_t size) {
-  if (size > kSmallMax) [[unlikely]] return NewMissed(size);
+  if (size > kTableMax) [[unlikely]] return NewMissed(size);
   if (void* block = AllocateHit(size)) [[likely]] return block;
   return NewMissed(size);
 }

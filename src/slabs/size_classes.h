@@ -1,9 +1,9 @@
 // Which sizes blocks come in.
 //
-// Small: every multiple of 16 up to 256 B, then 8 classes per doubling up to 1 KiB. Medium: 8 per
-// doubling up to 4 KiB, then 16 up to 32 KiB, where one block's waste is a page. Finer classes
-// save a few percent of small blocks and cost locality: a freed block is found again by the next
-// request of its class only (docs/performance.md).
+// Every multiple of 16 up to 256 B, then 8 classes per doubling up to 4 KiB and 16 up to 32 KiB,
+// where one block's waste is a page. Finer classes save a few percent of small blocks and cost
+// locality: a freed block is found again by the next request of its class only
+// (docs/performance.md). Small blocks, up to kSmallMax, come from slabs, the others from runs.
 #ifndef CMA_SLABS_SIZE_CLASSES_H_
 #define CMA_SLABS_SIZE_CLASSES_H_
 
@@ -58,37 +58,37 @@ inline constexpr auto kClassBytes = [] {
 
 constexpr size_t ClassBytes(SizeClass c) { return kClassBytes[c]; }
 
-// The class of every small size; size 0 has that of 1.
-using SmallClassTable = std::array<uint8_t, kSmallMax + 1>;
-inline constexpr SmallClassTable kSmallClassOf = [] {
-  SmallClassTable table{};
+// The class of every size up to kTableMax; size 0 has that of 1.
+using SizeClassTable = std::array<uint8_t, kTableMax + 1>;
+inline constexpr SizeClassTable kSizeClassOf = [] {
+  SizeClassTable table{};
   SizeClass c = 1;
-  for (size_t size = 0; size <= kSmallMax; ++size) {
+  for (size_t size = 0; size <= kTableMax; ++size) {
     if (size > kClassBytes[c]) ++c;
     table[size] = static_cast<uint8_t>(c);
   }
   return table;
 }();
 
-// The class that holds so many granules; 0 for so many that they are small.
+// The class that holds so many granules.
 inline constexpr auto kClassOfRoundedGranules = [] {
   std::array<uint8_t, kMediumMax / kGranuleBytes + 1> table{};
-  SizeClass c = kSmallClasses;
-  for (size_t n = kSmallMax / kGranuleBytes + 1; n < table.size(); ++n) {
-    if (n * kGranuleBytes > kClassBytes[c]) ++c;
+  SizeClass c = 1;
+  for (size_t n = 0; n < table.size(); ++n) {
+    while (n * kGranuleBytes > kClassBytes[c]) ++c;
     table[n] = static_cast<uint8_t>(c);
   }
   return table;
 }();
 
-// REQUIRES: kSmallMax < size <= kMediumMax.
-constexpr SizeClass MediumClassOf(size_t size) {
+// The same for larger sizes. REQUIRES: kTableMax < size <= kMediumMax.
+constexpr SizeClass LargerClassOf(size_t size) {
   return kClassOfRoundedGranules[(size + kGranuleBytes - 1) / kGranuleBytes];
 }
 
 // The class that holds `size` bytes; size 0 has that of 1. REQUIRES: size <= kMediumMax.
 constexpr SizeClass ClassOf(size_t size) {
-  return size <= kSmallMax ? kSmallClassOf[size] : MediumClassOf(size);
+  return size <= kTableMax ? kSizeClassOf[size] : LargerClassOf(size);
 }
 
 // Medium class of a run by its length in granules; 0 for a length that no class has. (A run that

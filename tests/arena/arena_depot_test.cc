@@ -67,11 +67,11 @@ TEST_F(ArenaDepotTest, TheArenaHoldsABlockInItsSlabOrInItsDepot) {
 }
 
 TEST_F(ArenaDepotTest, WaitingBlocksCountAsFree) {
-  const SizeClass medium = ClassOf(4096);
+  const SizeClass medium = ClassOf(17'000);
   const std::vector<std::byte*> kept = Take(medium, 3);
 
   GiveBatch(ClassOf(64), Take(ClassOf(64), 20));
-  GiveBatch(medium, Take(medium, 20));
+  GiveBatch(medium, Take(medium, 10));
 
   EXPECT_EQ(Stats().small_lent_bytes, 0u);
   EXPECT_EQ(Stats().run_lent_bytes, 3 * ClassBytes(medium));
@@ -91,38 +91,38 @@ TEST_F(ArenaDepotTest, ABatchNeverGoesToAnotherClass) {
 }
 
 TEST_F(ArenaDepotTest, WhatNobodyTakesGoesHomeAtTheSecondRound) {
-  const SizeClass c = ClassOf(4096);
-  const std::vector<std::byte*> blocks = Take(c, 20);
+  const SizeClass c = ClassOf(17'000);
+  const std::vector<std::byte*> blocks = Take(c, 10);
   GiveBatch(c, blocks);
 
   Sweep(1);
   EXPECT_EQ(CountHome(blocks), 0u);
   Sweep(2);
 
-  EXPECT_EQ(CountHome(blocks), 20u);
+  EXPECT_EQ(CountHome(blocks), 10u);
 }
 
 TEST_F(ArenaDepotTest, WhatIsTakenInEveryRoundStays) {
-  const SizeClass c = ClassOf(4096);
-  const std::vector<std::byte*> blocks = Take(c, 20);
+  const SizeClass c = ClassOf(17'000);
+  const std::vector<std::byte*> blocks = Take(c, 10);
   GiveBatch(c, blocks);
   for (uint32_t round = 1; round < 6; ++round) {
     Sweep(round);
-    // Twelve of them are in use, the other eight were never asked for.
-    EXPECT_EQ(CountHome(blocks), round == 1 ? 0u : 8u);
-    GiveBatch(c, Take(c, 12));
+    // Six of them are in use, the other four were never asked for.
+    EXPECT_EQ(CountHome(blocks), round == 1 ? 0u : 4u);
+    GiveBatch(c, Take(c, 6));
   }
 }
 
 TEST_F(ArenaDepotTest, AtOnceSendsAllHome) {
-  const SizeClass c = ClassOf(4096);
-  const std::vector<std::byte*> blocks = Take(c, 20);
+  const SizeClass c = ClassOf(17'000);
+  const std::vector<std::byte*> blocks = Take(c, 10);
   GiveBatch(c, blocks);
   bool pending = false;
 
   Sweep(1, true, &pending);
 
-  EXPECT_EQ(CountHome(blocks), 20u);
+  EXPECT_EQ(CountHome(blocks), 10u);
 }
 
 TEST_F(ArenaDepotTest, AFullDepotSendsItsOldestHome) {
@@ -143,7 +143,7 @@ TEST_F(ArenaDepotTest, AFullDepotSendsItsOldestHome) {
 TEST_F(ArenaDepotTest, AllDepotsTogetherAreBounded) {
   size_t waiting = 0;
   for (SizeClass c = kSmallClasses; c < kSizeClasses; ++c) {
-    const std::vector<std::byte*> blocks = TakeExactly(c, 100);
+    const std::vector<std::byte*> blocks = TakeExactly(c, 10);
     GiveBatch(c, blocks);
     waiting += (blocks.size() - CountHome(blocks)) * ClassBytes(c);
   }
@@ -164,15 +164,15 @@ TEST_F(ArenaDepotTest, ABatchTooLargeForADepotGoesHome) {
 }
 
 TEST_F(ArenaDepotTest, WithoutMemoryForADepotABatchGoesHome) {
-  const SizeClass c = ClassOf(4096);
-  const std::vector<std::byte*> blocks = Take(c, 20);
+  const SizeClass c = ClassOf(17'000);
+  const std::vector<std::byte*> blocks = Take(c, 10);
   os_.RefuseEvery(FakeOs::kMap);
   while (metadata_.Take(Metadata::kMaxBytes) != nullptr) {
   }
 
   GiveBatch(c, blocks);
 
-  EXPECT_EQ(CountHome(blocks), 20u);
+  EXPECT_EQ(CountHome(blocks), 10u);
 }
 
 }  // namespace

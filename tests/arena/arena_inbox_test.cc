@@ -158,9 +158,9 @@ TEST_F(ArenaInboxDeathTest, ASmallBlockThatIsAtHomeAlreadyIsReported) {
 }
 
 TEST_F(ArenaInboxDeathTest, AMediumBlockThatIsAtHomeAlreadyIsReported) {
-  const std::vector<std::byte*> blocks = Take(ClassOf(4096), 2);
+  const std::vector<std::byte*> blocks = Take(ClassOf(17'000), 2);
   Give({blocks[0]});
-  arena_.Post(Pack({blocks[0]}, 4096));
+  arena_.Post(Pack({blocks[0]}, ClassBytes(ClassOf(17'000))));
 
   EXPECT_DEATH(Drain(), "double free of 0x");
 }

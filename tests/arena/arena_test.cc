@@ -61,7 +61,7 @@ TEST_F(ArenaTest, ASlabsUnitNamesItsOwnerAndBlockSize) {
 }
 
 TEST_F(ArenaTest, AMediumBlocksUnitIsEmpty) {
-  const std::vector<std::byte*> blocks = Take(ClassOf(2000), 1);
+  const std::vector<std::byte*> blocks = Take(ClassOf(17'000), 1);
 
   EXPECT_EQ(map_.Unit(AddressOf(blocks[0])), 0u);
 }
@@ -132,14 +132,14 @@ TEST_F(ArenaTest, BlocksOfManyClassesCanBeGivenInOneBatch) {
 TEST_F(ArenaTest, LentBytesFollowWhatIsTakenAndGiven) {
   const std::vector<std::byte*> small = Take(ClassOf(100), 10);
   EXPECT_EQ(Stats().small_lent_bytes, 10 * 112u);
-  const std::vector<std::byte*> medium = Take(ClassOf(3000), 4);
-  EXPECT_EQ(Stats().run_lent_bytes, 4 * ClassBytes(ClassOf(3000)));
+  const std::vector<std::byte*> medium = Take(ClassOf(17'000), 4);
+  EXPECT_EQ(Stats().run_lent_bytes, 4 * ClassBytes(ClassOf(17'000)));
 
   Give({small.begin(), small.begin() + 4});
   Give({medium.begin(), medium.begin() + 1});
 
   EXPECT_EQ(Stats().small_lent_bytes, 6 * 112u);
-  EXPECT_EQ(Stats().run_lent_bytes, 3 * ClassBytes(ClassOf(3000)));
+  EXPECT_EQ(Stats().run_lent_bytes, 3 * ClassBytes(ClassOf(17'000)));
   ExpectStatsAddUp();
 }
 

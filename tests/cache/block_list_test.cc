@@ -98,10 +98,10 @@ TEST(ThreadCacheLayoutTest, ACacheWithoutAnArenaOwnsNoBlock) {
   EXPECT_GT(0u ^ cache->owner_tag, 0xffffu);
 }
 
-TEST(ThreadCacheLayoutTest, TheCacheKnowsTheClassOfEverySmallSize) {
+TEST(ThreadCacheLayoutTest, TheCacheKnowsTheClassOfEverySizeOfItsTable) {
   const auto cache = std::make_unique<ThreadCache>();
 
-  for (size_t size = 0; size <= kSmallMax; ++size) {
+  for (size_t size = 0; size <= kTableMax; ++size) {
     EXPECT_EQ(cache->class_of[size], ClassOf(size)) << size;
   }
 }

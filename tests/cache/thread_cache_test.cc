@@ -233,12 +233,12 @@ TEST_F(ThreadCacheTest, AListThatIsUsedIsKept) {
   Free(held);
 }
 
-TEST_F(ThreadCacheTest, AThreadThatUsesEverySmallSizeOnceKeepsLittle) {
+TEST_F(ThreadCacheTest, AThreadThatUsesEverySizeUpTo1KiBOnceKeepsLittle) {
   Free({cma_malloc(16)});
   size_t kept = 0;
 
   std::thread([&kept] {
-    for (SizeClass c = 1; c < kSmallClasses; ++c) cma_free(cma_malloc(ClassBytes(c)));
+    for (SizeClass c = 1; ClassBytes(c) <= kTableMax; ++c) cma_free(cma_malloc(ClassBytes(c)));
     for (SizeClass c = 1; c < kSizeClasses; ++c) kept += t_cache->depth(c) * ClassBytes(c);
   }).join();
 

@@ -74,7 +74,7 @@ TEST(SizeClassesTest, ARunHasAClassOnlyIfItsLengthIsExactlyThatOfOne) {
   for (size_t granules = 0; granules < kClassOfGranules.size(); ++granules) {
     const SizeClass c = kClassOfGranules[granules];
     const size_t bytes = granules * kGranuleBytes;
-    const bool exact = bytes > kSmallMax && ClassBytes(MediumClassOf(bytes)) == bytes;
+    const bool exact = bytes > kSmallMax && ClassBytes(LargerClassOf(bytes)) == bytes;
 
     ASSERT_EQ(c != 0, exact) << bytes;
     ASSERT_TRUE(c == 0 || ClassBytes(c) == bytes) << bytes;
