@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "os/cgroup.h"
+
 namespace cma {
 
 void ArenaSet::Initialize(size_t wanted) {

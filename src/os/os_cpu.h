@@ -17,10 +17,6 @@ uint32_t OsCurrentCpu();
 // others) and returns how many CPUs there are, at least 1. Never allocates.
 size_t OsAllowedCpus(uint16_t (&ranks)[kMaxCpus]);
 
-// CPUs' worth of time that the cgroup's cpu quota (v2 cpu.max, v1 cfs_quota) grants, rounded
-// up; 0 if there is no quota. Reads /proc and /sys without allocating; errno is kept.
-size_t OsCgroupCpuQuota();
-
 }  // namespace cma
 
 #endif  // CMA_OS_OS_CPU_H_

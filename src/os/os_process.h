@@ -1,6 +1,8 @@
-// Hooks into the life of threads and of the process.
+// Hooks into the life of threads and of the process, and its size.
 #ifndef CMA_OS_OS_PROCESS_H_
 #define CMA_OS_OS_PROCESS_H_
+
+#include <cstddef>
 
 namespace cma {
 
@@ -13,6 +15,9 @@ bool OsOnThreadExit(void (*destructor)(void*));
 
 // Sets the calling thread's value, not null, for the function above. It may allocate. errno kept.
 void OsSetThreadValue(void* value);
+
+// Bytes of the process that are in memory (RSS), 0 if the kernel does not tell. errno kept.
+size_t OsResidentBytes();
 
 }  // namespace cma
 

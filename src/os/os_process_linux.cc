@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "os/os_memory.h"
 #include "os/os_process.h"
+#include "os/small_file.h"
 
 namespace cma {
 namespace {
@@ -25,6 +27,15 @@ void OsSetThreadValue(void* value) {
   const int saved = errno;
   pthread_setspecific(g_key, value);
   errno = saved;
+}
+
+size_t OsResidentBytes() {
+  char text[128];
+  if (ReadSmallFile("/proc/self/statm", text, sizeof text) == 0) return 0;
+  const char* p = text;
+  ParseNumber(&p);  // pages of address space
+  const long pages = ParseNumber(&p);
+  return pages > 0 ? static_cast<size_t>(pages) * OsPageBytes() : 0;
 }
 
 }  // namespace cma

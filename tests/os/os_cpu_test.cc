@@ -72,15 +72,5 @@ TEST(OsCpuTest, CpusOutsideTheMaskCountForNothing) {
   }).join();
 }
 
-TEST(OsCpuTest, TheQuotaIsPlausibleStableAndLeavesErrnoAlone) {
-  errno = kSentinel;
-
-  const size_t quota = OsCgroupCpuQuota();
-
-  EXPECT_EQ(errno, kSentinel);
-  EXPECT_LE(quota, 100'000u);
-  EXPECT_EQ(OsCgroupCpuQuota(), quota);
-}
-
 }  // namespace
 }  // namespace cma

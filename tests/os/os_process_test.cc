@@ -49,5 +49,19 @@ TEST(OsProcessTest, ForkCallsItsFunctionsOnTheirSides) {
   EXPECT_EQ(g_steps, "prepare parent");
 }
 
+TEST(OsProcessTest, ResidentBytesGrowWithWhatIsTouched) {
+  constexpr size_t kBytes = size_t{64} << 20;
+  errno = 4321;
+  const size_t before = OsResidentBytes();
+  EXPECT_EQ(errno, 4321);
+  std::string touched(kBytes, 'x');
+
+  const size_t after = OsResidentBytes();
+
+  EXPECT_GT(before, 0u);
+  EXPECT_GE(after, before + kBytes / 2);
+  EXPECT_EQ(touched[kBytes / 2], 'x');
+}
+
 }  // namespace
 }  // namespace cma
