@@ -110,6 +110,20 @@ CMA_API void cma_get_stats(cma_stats* stats) CMA_NOEXCEPT;
 /* Writes the figures of cma_get_stats() as text to the file descriptor. */
 CMA_API void cma_stats_print(int fd) CMA_NOEXCEPT;
 
+/* Changes an option of the running process; `name` and `value` are what
+ * CMA_OPTIONS would hold, suffixes and percentages included. What exists by
+ * then is not undone: a smaller cache budget lets lists grow no further, a
+ * lower hard limit refuses what comes next. Returns 0, or -1 with errno set to
+ * ENOENT: no option has this name; EPERM: it can only be set at the start, in
+ * CMA_OPTIONS; EINVAL: the value is malformed or out of range. */
+CMA_API int cma_option_set(const char* name, const char* value) CMA_NOEXCEPT;
+
+/* Writes the value that an option has now, as cma_option_set() takes it, and a
+ * null character into `value`, which is `size` bytes long (32 are always
+ * enough). Returns 0, or -1 with errno set to ENOENT: no option has this name;
+ * ERANGE: the text does not fit, and nothing was written. */
+CMA_API int cma_option_get(const char* name, char* value, size_t size) CMA_NOEXCEPT;
+
 /* "MAJOR.MINOR.PATCH" of the library, for proof that it is in use. */
 CMA_API const char* cma_version(void) CMA_NOEXCEPT;
 

@@ -34,10 +34,9 @@ void Releaser::Wake() {
 }
 
 void Releaser::Run() {
-  // A word that nobody wakes: for sleeping through the delay.
-  std::atomic<uint32_t> never{0};
   for (;;) {
-    OsWaitFor(never, 0, std::max<Milliseconds>(RoundPeriod(), 5));
+    const uint32_t changes = options_changed_.load(std::memory_order_relaxed);
+    OsWaitFor(options_changed_, changes, std::max<Milliseconds>(RoundPeriod(), 5));
     if (Round()) continue;
     // What was freed before idle_ was set is found by another round, what is freed after wakes us.
     idle_.store(1, std::memory_order_seq_cst);
@@ -99,6 +98,11 @@ bool Releaser::ReleaseAll() {
   central_->Unmap();
   huge_->Release(central_->os().now(), 0, ~size_t{0});
   return central_->returned_bytes() + huge_->returned_bytes() != before;
+}
+
+void Releaser::NoteOptions() {
+  options_changed_.fetch_add(1, std::memory_order_relaxed);
+  OsWake(options_changed_, 1);
 }
 
 void Releaser::ForgetThread() {

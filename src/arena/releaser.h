@@ -39,6 +39,9 @@ class Releaser {
   // A whole round now, regardless of age. True if any memory was returned.
   bool ReleaseAll();
 
+  // An option has changed: the thread looks at the delay anew.
+  void NoteOptions();
+
   // In the child of a fork: there is no thread.
   void ForgetThread();
 
@@ -60,6 +63,7 @@ class Releaser {
   HugeBlocks* const huge_;
   std::atomic<uint32_t> thread_{kNone};
   std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
+  std::atomic<uint32_t> options_changed_{0};  // the thread waits on this word between rounds
   std::atomic<uint32_t> round_{1};
   std::atomic<Milliseconds> round_started_{0};
   // Arenas that the calls of the program have still to sweep in this round.

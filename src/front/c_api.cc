@@ -2,6 +2,7 @@
 #include "cma/cma.h"
 
 #include "front/family.h"
+#include "front/option_calls.h"
 #include "stats/stats.h"
 
 extern "C" {
@@ -31,6 +32,12 @@ size_t cma_good_size(size_t size) noexcept { return cma::GoodSize(size); }
 int cma_malloc_trim(size_t) noexcept { return cma::Trim(); }
 void cma_get_stats(cma_stats* stats) noexcept { cma::CollectStats(stats); }
 void cma_stats_print(int fd) noexcept { cma::PrintStats(fd); }
+int cma_option_set(const char* name, const char* value) noexcept {
+  return cma::ChangeOption(name, value);
+}
+int cma_option_get(const char* name, char* value, size_t size) noexcept {
+  return cma::OptionText(name, value, size);
+}
 const char* cma_version(void) noexcept { return CMA_VERSION_STRING; }
 
 }  // extern "C"

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "options/option_value.h"
+#include "options/profiles.h"
+#include "os/os_output.h"
 #include "report/text.h"
 
 namespace cma {
@@ -9,15 +12,31 @@ namespace {
 
 constexpr int kStderr = 2;
 
+void AddSetting(Text& text, const ProfileSetting& setting) {
+  for (const OptionInfo& option : kOptions) {
+    if (option.field != setting.field) continue;
+    text.Add(option.name).Add("=");
+    AddValue(text, option, setting.value);
+  }
+}
+
 void PrintHelp() {
   Text text;
   text.Add("cma: CMA_OPTIONS=name=value,...\n");
   text.WriteTo(kStderr);
   const Options defaults;
   for (const OptionInfo& option : kOptions) {
-    text.Add("  ").Add(option.name).Add("=").AddNumber(defaults.*option.field);
-    text.Add("  ").Add(option.help).Add("\n");
+    text.Add("  ").Add(option.name).Add("=");
+    AddValue(text, option, defaults.*option.field);
+    text.Add("  ").Add(option.help).Add(" [");
+    AddRange(text, option);
+    text.Add("]\n");
     text.WriteTo(kStderr);
+  }
+  for (const ProfileSetting& setting : kProfileSettings) {
+    text.Add("  profile=").Add(kProfileWords[static_cast<size_t>(setting.profile)]).Add(" sets ");
+    AddSetting(text, setting);
+    text.Add("\n").WriteTo(kStderr);
   }
 }
 
@@ -31,76 +50,146 @@ size_t Likeness(const char* name, const char* text, size_t length) {
   size_t front = 0;
   while (front < n && front < length && name[front] == text[front]) ++front;
   size_t back = 0;
-  while (back < n - front && back < length - front && name[n - 1 - back] == text[length - 1 - back]) {
+  while (back < n - front && back < length - front &&
+         name[n - 1 - back] == text[length - 1 - back]) {
     ++back;
   }
   return front + back;
 }
 
-const char* Nearest(const char* text, size_t length) {
-  const char* best = kOptions[0].name;
+// Of several names, fetched one by one.
+template <typename NameAt>
+const char* Nearest(size_t count, NameAt name_at, const char* text, size_t length) {
+  const char* best = name_at(0);
   size_t most = 0;
-  for (const OptionInfo& option : kOptions) {
-    const size_t likeness = Likeness(option.name, text, length);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t likeness = Likeness(name_at(i), text, length);
     if (likeness > most) {
       most = likeness;
-      best = option.name;
+      best = name_at(i);
     }
   }
   return best;
 }
 
-void Complain(const char* what, const char* text, size_t length, const char* nearest) {
+constexpr size_t kOptionCount = sizeof kOptions / sizeof *kOptions;
+
+// name=value, taken apart. Not ended by a null.
+struct Item {
+  const char* name;
+  size_t name_length;
+  const char* value;  // nullptr if there is no '='
+  size_t value_length;
+
+  size_t length() const { return name_length + (value != nullptr ? value_length + 1 : 0); }
+};
+
+Item Split(const char* text, size_t length) {
+  const auto* equals = static_cast<const char*>(memchr(text, '=', length));
+  if (equals == nullptr) return {text, length, nullptr, 0};
+  const auto name_length = static_cast<size_t>(equals - text);
+  return {text, name_length, equals + 1, length - name_length - 1};
+}
+
+// Shows up to 63 characters of what the user wrote.
+Text& AddQuoted(Text& line, const char* text, size_t length) {
   char copy[64];
   const size_t n = length < sizeof copy - 1 ? length : sizeof copy - 1;
   memcpy(copy, text, n);
   copy[n] = '\0';
-  Text line;
-  line.Add("cma: ").Add(what).Add(" \"").Add(copy).Add("\" in CMA_OPTIONS is ignored");
-  if (nearest != nullptr) line.Add("; did you mean ").Add(nearest).Add("?");
-  line.Add(" CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
+  return line.Add(" \"").Add(copy).Add("\" in CMA_OPTIONS is ignored");
 }
 
-bool ParseValue(const char* text, size_t length, uint64_t* value) {
-  if (length == 0 || length > 18) return false;
-  uint64_t result = 0;
-  for (size_t i = 0; i < length; ++i) {
-    if (text[i] < '0' || text[i] > '9') return false;
-    result = result * 10 + static_cast<uint64_t>(text[i] - '0');
+void ReportUnknownName(const Item& item) {
+  const char* nearest = Nearest(
+      kOptionCount, [](size_t i) { return kOptions[i].name; }, item.name, item.name_length);
+  Text line;
+  AddQuoted(line.Add("cma: unknown option"), item.name, item.name_length);
+  line.Add("; did you mean ").Add(nearest).Add("? CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
+}
+
+void ReportBadValue(const OptionInfo& option, const Item& item) {
+  Text line;
+  AddQuoted(line.Add("cma: the value of"), item.name, item.length());
+  if (option.unit == OptionUnit::kWord && item.value_length != 0) {
+    const char* nearest = Nearest(
+        option.most + 1, [&option](size_t i) { return option.words[i]; }, item.value,
+        item.value_length);
+    line.Add("; did you mean ").Add(nearest).Add("?");
   }
-  *value = result;
+  AddRange(line.Add("; it takes "), option);
+  line.Add("; CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
+}
+
+bool ParseItem(const OptionInfo& option, const Item& item, Options& options) {
+  uint64_t value;
+  if (item.value == nullptr || !ParseValue(option, item.value, item.value_length, &value)) {
+    return false;
+  }
+  options.*option.field = value;
   return true;
 }
 
-void ParseOne(const char* text, size_t length, Options& options) {
-  if (length == 0) return;
-  if (Equal("help", text, length)) return PrintHelp();
-  const char* equals = static_cast<const char*>(memchr(text, '=', length));
-  const size_t name_length = equals != nullptr ? static_cast<size_t>(equals - text) : length;
-  for (const OptionInfo& option : kOptions) {
-    if (!Equal(option.name, text, name_length)) continue;
-    const size_t value_length = length - name_length - (equals != nullptr ? 1 : 0);
-    if (equals == nullptr || !ParseValue(equals + 1, value_length, &(options.*option.field))) {
-      Complain("the value of", text, length, nullptr);
-    }
-    return;
+// False if it was not understood.
+bool ParseOne(const Item& item, Options& options) {
+  if (item.value == nullptr && Equal("help", item.name, item.name_length)) {
+    PrintHelp();
+    return true;
   }
-  Complain("unknown option", text, name_length, Nearest(text, name_length));
+  const OptionInfo* option = FindOption(item.name, item.name_length);
+  if (option == nullptr) {
+    ReportUnknownName(item);
+    return false;
+  }
+  if (ParseItem(*option, item, options)) return true;
+  ReportBadValue(*option, item);
+  return false;
+}
+
+template <typename Visit>
+void ForEachItem(const char* text, Visit visit) {
+  for (;;) {
+    const size_t length = strcspn(text, ",");
+    if (length != 0) visit(Split(text, length));
+    if (text[length] == '\0') return;
+    text += length + 1;
+  }
 }
 
 }  // namespace
 
 constinit Options g_options;
 
+const OptionInfo* FindOption(const char* name, size_t length) {
+  for (const OptionInfo& option : kOptions) {
+    if (Equal(option.name, name, length)) return &option;
+  }
+  return nullptr;
+}
+
 void ParseOptions(const char* text, Options& options) {
   if (text == nullptr) return;
-  for (;;) {
-    const char* comma = strchr(text, ',');
-    const size_t length = comma != nullptr ? static_cast<size_t>(comma - text) : strlen(text);
-    ParseOne(text, length, options);
-    if (comma == nullptr) return;
-    text = comma + 1;
-  }
+  // First, so that what else is given wins over it in any order.
+  ForEachItem(text, [&options](const Item& item) {
+    const OptionInfo* option = FindOption(item.name, item.name_length);
+    if (option != nullptr && option->field == &Options::profile) ParseItem(*option, item, options);
+  });
+  ApplyProfile(static_cast<Profile>(uint64_t{options.profile}), options);
+  bool understood = true;
+  ForEachItem(text, [&](const Item& item) { understood &= ParseOne(item, options); });
+  if (understood || options.strict == 0) return;
+  Text()
+      .Add("cma: CMA_OPTIONS holds what cma does not understand, and strict=1; aborting\n")
+      .WriteTo(kStderr);
+  OsAbort();
+}
+
+SetResult SetOption(const char* name, const char* value, Options& options) {
+  const OptionInfo* option = FindOption(name, strlen(name));
+  if (option == nullptr) return SetResult::kUnknownName;
+  if (option->change == OptionChange::kAtStart) return SetResult::kFixedAtStart;
+  const Item item = {option->name, 0, value, strlen(value)};
+  return ParseItem(*option, item, options) ? SetResult::kSet : SetResult::kBadValue;
 }
 
 }  // namespace cma

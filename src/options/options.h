@@ -1,57 +1,115 @@
-// Settings, read once from CMA_OPTIONS=name=value,name=value… at the first allocation.
+// Settings, read from CMA_OPTIONS=name=value,name=value… at the first allocation.
 //
-// Ownership: one process-wide object, written by ReadOptions() under the start-up lock and
-// only read afterwards.
+// Ownership: one process-wide object, written by ParseOptions() under the start-up lock, and
+// later, where the option allows it, by SetOption() from any thread. A reader sees one value or
+// the other.
 #ifndef CMA_OPTIONS_OPTIONS_H_
 #define CMA_OPTIONS_OPTIONS_H_
 
 #include <cstddef>
 #include <cstdint>
 
+#include "options/setting.h"
+
 namespace cma {
 
+enum class Profile : uint64_t { kBalanced, kLowMemory, kThroughput };
+enum class StatsFormat : uint64_t { kOff, kText, kJson, kPrometheus };
+
 struct Options {
-  uint64_t release_delay_ms = 500;
-  uint64_t background_thread = 1;
-  uint64_t background_start_mib = 8;
-  uint64_t madv_free = 0;
-  uint64_t arenas = 0;
-  uint64_t cache_budget_kib = 32768;
-  uint64_t huge_cache_mib = 256;
-  uint64_t huge_pages = 1;
-  uint64_t stats = 0;
+  Setting profile = static_cast<uint64_t>(Profile::kBalanced);
+  Setting release_delay_ms = 500;
+  Setting background_thread = 1;
+  Setting background_start_mib = 8;
+  Setting madv_free = 0;
+  Setting arenas = 0;
+  Setting cache_budget_kib = 32768;
+  Setting huge_cache_mib = 256;
+  Setting huge_pages = 1;
+  Setting soft_limit = 0;
+  Setting hard_limit = 0;
+  Setting stats = static_cast<uint64_t>(StatsFormat::kOff);
+  Setting strict = 0;
 };
 
-// One line per option: the parser, the help text and the README's table come from it.
+// What a bare number means, and which suffixes a value may have.
+enum class OptionUnit : uint8_t {
+  kNumber,
+  kFlag,          // 0 or 1
+  kMilliseconds,  // ms, s, min, h
+  kKibibytes,     // k, KiB, m, MiB, … (powers of 1024)
+  kMebibytes,     // the same
+  kLimit,         // bytes, the same, or a percentage of the memory that the process may use
+  kWord,          // one of a few names
+};
+
+// Whether cma_option_set() may change it.
+enum class OptionChange : uint8_t { kAtStart, kAnyTime };
+
+// One entry per option: the parser, the help text, the README's table and the man page come from
+// it.
 struct OptionInfo {
   const char* name;
-  uint64_t Options::*field;
+  Setting Options::*field;
+  OptionUnit unit;
+  OptionChange change;
+  uint64_t least;  // of the values that are not 0
+  uint64_t most;
   const char* help;
+  const char* const* words = nullptr;  // kWord: the names of 0 to `most`
 };
+
+inline constexpr const char* kProfileWords[] = {"balanced", "low_memory", "throughput"};
+inline constexpr const char* kStatsWords[] = {"off", "text", "json", "prometheus"};
 
 inline constexpr OptionInfo kOptions[] = {
-    {"release_delay_ms", &Options::release_delay_ms,
+    {"profile", &Options::profile, OptionUnit::kWord, OptionChange::kAtStart, 0, 2,
+     "other defaults for a purpose; options that are given themselves win, wherever they stand",
+     kProfileWords},
+    {"release_delay_ms", &Options::release_delay_ms, OptionUnit::kMilliseconds,
+     OptionChange::kAnyTime, 1, 86'400'000,
      "free memory returns to the OS once it was unused for half to all of this time; 0 = at once"},
-    {"background_thread", &Options::background_thread,
-     "1: a thread returns memory while the program is idle; 0: only the program's own calls do"},
-    {"background_start_mib", &Options::background_start_mib,
+    {"background_thread", &Options::background_thread, OptionUnit::kFlag, OptionChange::kAtStart, 1,
+     1, "1: a thread returns memory while the program is idle; 0: only the program's own calls do"},
+    {"background_start_mib", &Options::background_start_mib, OptionUnit::kMebibytes,
+     OptionChange::kAnyTime, 1, uint64_t{1} << 27,
      "heap size from which the background thread is worth having"},
-    {"madv_free", &Options::madv_free,
+    {"madv_free", &Options::madv_free, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: return memory with MADV_FREE (cheaper, but RSS does not show it); 0: MADV_DONTNEED"},
-    {"arenas", &Options::arenas,
+    {"arenas", &Options::arenas, OptionUnit::kNumber, OptionChange::kAtStart, 1, 512,
      "number of arenas; 0 = one per usable CPU, and one while only one thread allocates"},
-    {"cache_budget_kib", &Options::cache_budget_kib,
-     "what all thread caches together may hold in lists that have grown"},
-    {"huge_cache_mib", &Options::huge_cache_mib,
+    {"cache_budget_kib", &Options::cache_budget_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime,
+     1, uint64_t{1} << 37, "what all thread caches together may hold in lists that have grown"},
+    {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
+     uint64_t{1} << 27,
      "freed huge blocks kept mapped for reuse until release_delay_ms has passed"},
-    {"huge_pages", &Options::huge_pages,
+    {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages for blocks of 4 MiB and more; 0: never ask"},
-    {"stats", &Options::stats, "1: print a summary on stderr at exit"},
+    {"soft_limit", &Options::soft_limit, OptionUnit::kLimit, OptionChange::kAnyTime,
+     uint64_t{1} << 20, uint64_t{1} << 47,
+     "committed bytes beyond which free memory is returned at once; 0 = none"},
+    {"hard_limit", &Options::hard_limit, OptionUnit::kLimit, OptionChange::kAnyTime,
+     uint64_t{16} << 20, uint64_t{1} << 47,
+     "committed bytes beyond which allocations fail with ENOMEM; 0 = none"},
+    {"stats", &Options::stats, OptionUnit::kWord, OptionChange::kAnyTime, 0, 3,
+     "what is printed on stderr at exit: nothing (0), text for people (1), JSON, or Prometheus's "
+     "text format",
+     kStatsWords},
+    {"strict", &Options::strict, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
+     "1: abort if CMA_OPTIONS holds anything that cma does not understand"},
 };
 
-// Parses `text` (may be null) over `options`. An unknown or malformed option costs one line on
-// stderr and keeps its default; "help" prints the table.
+// Parses `text` (may be null) over `options`: first the profile, then the rest. An unknown or
+// malformed option costs one line on stderr and keeps its default, or, with strict=1, ends the
+// process after the last such line; "help" prints the table.
 void ParseOptions(const char* text, Options& options);
+
+// nullptr if there is no such option.
+const OptionInfo* FindOption(const char* name, size_t length);
+
+// Sets one option as ParseOptions() would, but reports to the caller.
+enum class SetResult { kSet, kUnknownName, kBadValue, kFixedAtStart };
+SetResult SetOption(const char* name, const char* value, Options& options);
 
 extern Options g_options;
 

@@ -7,6 +7,7 @@
 #include "tool/exit_status.h"
 #include "tool/help_command.h"
 #include "tool/nearest_match.h"
+#include "tool/options_command.h"
 #include "tool/run_command.h"
 #include "tool/version_command.h"
 
@@ -17,6 +18,7 @@ namespace {
 constexpr const Command* kCommands[] = {
     &kRunCommand,
     &kBenchCommand,
+    &kOptionsCommand,
     &kHelpCommand,
     &kVersionCommand,
 };

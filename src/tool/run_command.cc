@@ -10,11 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "options/options.h"
 #include "tool/environment.h"
 #include "tool/exit_status.h"
 #include "tool/library_file.h"
+#include "tool/options_text.h"
 #include "tool/program_file.h"
 #include "tool/run_request.h"
 
@@ -22,14 +21,15 @@ namespace cma::tool {
 namespace {
 
 std::string Help() {
-  std::string text =
-      "usage: cma run [--stats] [--set NAME=VALUE]... [--lib PATH] -- PROGRAM ARGS...\n"
+  constexpr absl::string_view kText =
+      "usage: cma run [--stats[=text|json|prometheus]] [--set NAME=VALUE]... [--lib PATH] -- "
+      "PROGRAM ARGS...\n"
       "\n"
       "Starts PROGRAM with cma as its malloc, by LD_PRELOAD, and so everything that it starts in\n"
       "turn. PROGRAM takes the place of this process: exit status, signals and terminal are its\n"
       "own.\n"
       "\n"
-      "  --stats           print a summary of the heap on stderr when a process ends\n"
+      "  --stats[=FORMAT]  print a summary of the heap on stderr when a process ends\n"
       "  --set NAME=VALUE  set an option, after those that stand in CMA_OPTIONS\n"
       "  --lib PATH        preload this library instead of the libcma.so beside this tool\n"
       "\n"
@@ -37,12 +37,7 @@ std::string Help() {
       "executed, 127 PROGRAM was not found.\n"
       "\n"
       "Options, with their defaults:\n";
-  const Options defaults;
-  for (const OptionInfo& option : kOptions) {
-    const std::string setting = absl::StrCat(option.name, "=", defaults.*option.field);
-    absl::StrAppendFormat(&text, "  %s\n      %s\n", setting, option.help);
-  }
-  return text;
+  return absl::StrCat(kText, OptionsPlain());
 }
 
 int Fail(const absl::Status& status, int exit_status) {

@@ -6,7 +6,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "options/option_value.h"
 #include "options/options.h"
+#include "report/text.h"
 #include "tool/nearest_match.h"
 
 namespace cma::tool {
@@ -14,21 +16,32 @@ namespace {
 
 constexpr absl::string_view kFlags[] = {"--stats", "--lib", "--set"};
 
-absl::Status CheckSetting(absl::string_view setting) {
+absl::Status UnknownOption(absl::string_view name) {
+  std::vector<absl::string_view> names;
+  for (const OptionInfo& option : kOptions) names.emplace_back(option.name);
+  return absl::InvalidArgumentError(absl::StrCat("--set: no option is called '", name, "'",
+                                                 DidYouMean(name, names),
+                                                 " ('cma help run' lists all)"));
+}
+
+// `flag` is how the user has spelt it.
+absl::Status CheckSetting(absl::string_view flag, absl::string_view setting) {
   const size_t equals = setting.find('=');
   if (equals == absl::string_view::npos || absl::StrContains(setting, ',')) {
     return absl::InvalidArgumentError(
         absl::StrCat("--set takes one name=value, not '", setting, "'"));
   }
-  std::vector<absl::string_view> names;
-  for (const OptionInfo& option : kOptions) names.emplace_back(option.name);
   const absl::string_view name = setting.substr(0, equals);
-  for (const absl::string_view known : names) {
-    if (known == name) return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat("--set: no option is called '", name, "'",
-                                                 DidYouMean(name, names),
-                                                 " ('cma help run' lists all)"));
+  const absl::string_view value = setting.substr(equals + 1);
+  const OptionInfo* option = FindOption(name.data(), name.size());
+  if (option == nullptr) return UnknownOption(name);
+  uint64_t ignored;
+  if (ParseValue(*option, value.data(), value.size(), &ignored)) return absl::OkStatus();
+  Text range;
+  AddRange(range, *option);
+  return absl::InvalidArgumentError(absl::StrCat(flag, ": ", name, " cannot be '", value,
+                                                 "'; it takes ",
+                                                 absl::string_view(range.data(), range.size())));
 }
 
 // Walks over the flags in front of the program.
@@ -53,9 +66,9 @@ class Parser {
   absl::Status ParseFlag(absl::string_view flag) {
     const size_t equals = flag.find('=');
     const absl::string_view name = flag.substr(0, equals);
-    if (flag == "--stats") {
-      request_.settings.push_back("stats=1");
-      return absl::OkStatus();
+    if (name == "--stats") {
+      const bool bare = equals == absl::string_view::npos;
+      return Set("--stats", absl::StrCat("stats=", bare ? "text" : flag.substr(equals + 1)));
     }
     if (name != "--lib" && name != "--set") {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -74,8 +87,12 @@ class Parser {
       request_.library = std::string(value);
       return absl::OkStatus();
     }
-    request_.settings.emplace_back(value);
-    return CheckSetting(value);
+    return Set("--set", value);
+  }
+
+  absl::Status Set(absl::string_view flag, absl::string_view setting) {
+    request_.settings.emplace_back(setting);
+    return CheckSetting(flag, setting);
   }
 
   Arguments arguments_;

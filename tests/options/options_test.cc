@@ -7,6 +7,11 @@
 #include <set>
 #include <string>
 
+#include "base/units.h"
+#include "options/option_value.h"
+#include "options/profiles.h"
+#include "os/cgroup.h"
+
 namespace cma {
 namespace {
 
@@ -45,10 +50,12 @@ TEST(OptionsTest, NothingToParseLeavesTheDefaults) {
 
 TEST(OptionsTest, EachOptionSetsItsFieldAndNoOther) {
   for (const OptionInfo& option : kOptions) {
+    if (option.field == &Options::profile) continue;  // sets others too, on purpose
     Options expected;
-    expected.*option.field = 4711;
+    expected.*option.field = option.most;
 
-    const Parsed parsed = Parse((std::string(option.name) + "=4711").c_str());
+    const Parsed parsed =
+        Parse((std::string(option.name) + "=" + std::to_string(option.most)).c_str());
 
     EXPECT_THAT(parsed.complaint, IsEmpty());
     for (const OptionInfo& other : kOptions) {
@@ -63,7 +70,7 @@ TEST(OptionsTest, TheTableNamesEveryFieldOnce) {
   for (const OptionInfo& option : kOptions) names.insert(option.name);
 
   EXPECT_EQ(names.size(), std::size(kOptions));
-  EXPECT_EQ(sizeof(Options), std::size(kOptions) * sizeof(uint64_t));
+  EXPECT_EQ(sizeof(Options), std::size(kOptions) * sizeof(Setting));
 }
 
 TEST(OptionsTest, SeveralOptionsAreSeparatedByCommas) {
@@ -128,8 +135,16 @@ TEST(OptionsTest, APrefixOfANameIsUnknown) {
   EXPECT_THAT(Parse("=1").complaint, HasSubstr("unknown option \"\""));
 }
 
-TEST(OptionsTest, LargeValuesAreTakenWhole) {
-  EXPECT_EQ(Parse("huge_cache_mib=123456789012345678").options.huge_cache_mib, 123456789012345678u);
+TEST(OptionsTest, TheRangeIsCheckedAndNamed) {
+  EXPECT_EQ(Parse("arenas=512").options.arenas, 512u);
+
+  const Parsed parsed = Parse("arenas=513");
+
+  EXPECT_TRUE(HasDefaults(parsed.options));
+  EXPECT_THAT(parsed.complaint,
+              AllOf(HasSubstr("the value of \"arenas=513\""), HasSubstr("it takes 0 to 512")));
+  EXPECT_THAT(Parse("hard_limit=1m").complaint, HasSubstr("it takes 0, 16MiB to 128TiB"));
+  EXPECT_THAT(Parse("madv_free=2").complaint, HasSubstr("it takes 0 or 1"));
 }
 
 TEST(OptionsTest, AVeryLongOptionIsShownCutOff) {
@@ -149,10 +164,136 @@ TEST(OptionsTest, HelpListsEveryOptionWithItsDefaultAndChangesNothing) {
   EXPECT_TRUE(HasDefaults(parsed.options));
   const Options defaults;
   for (const OptionInfo& option : kOptions) {
+    Text value;
+    AddValue(value, option, defaults.*option.field);
     EXPECT_THAT(parsed.complaint, AllOf(HasSubstr(std::string("  ") + option.name + "=" +
-                                                  std::to_string(defaults.*option.field) + "  "),
+                                                  std::string(value.data(), value.size()) + "  "),
                                         HasSubstr(option.help)));
   }
+}
+
+TEST(OptionsTest, SizesMayHaveASuffix) {
+  EXPECT_EQ(Parse("cache_budget_kib=3m").options.cache_budget_kib, 3072u);
+  EXPECT_EQ(Parse("cache_budget_kib=2MiB").options.cache_budget_kib, 2048u);
+  EXPECT_EQ(Parse("cache_budget_kib=1gb").options.cache_budget_kib, uint64_t{1} << 20);
+  EXPECT_EQ(Parse("huge_cache_mib=2T").options.huge_cache_mib, uint64_t{2} << 20);
+  EXPECT_EQ(Parse("huge_cache_mib=1k").options.huge_cache_mib, 1u) << "rounded up";
+  EXPECT_EQ(Parse("soft_limit=64m").options.soft_limit, 64 * kMiB);
+  EXPECT_EQ(Parse("soft_limit=67108864b").options.soft_limit, 64 * kMiB);
+}
+
+TEST(OptionsTest, TimesMayHaveASuffix) {
+  EXPECT_EQ(Parse("release_delay_ms=20ms").options.release_delay_ms, 20u);
+  EXPECT_EQ(Parse("release_delay_ms=3s").options.release_delay_ms, 3000u);
+  EXPECT_EQ(Parse("release_delay_ms=2min").options.release_delay_ms, 120'000u);
+  EXPECT_EQ(Parse("release_delay_ms=1h").options.release_delay_ms, 3'600'000u);
+}
+
+TEST(OptionsTest, ASuffixThatDoesNotFitIsMalformed) {
+  for (const char* text :
+       {"cache_budget_kib=1x", "cache_budget_kib=1kk", "cache_budget_kib=1s", "cache_budget_kib=1%",
+        "release_delay_ms=1m", "release_delay_ms=1k", "arenas=1k", "stats=1k", "soft_limit=0%",
+        "soft_limit=101%", "soft_limit=%", "soft_limit=18446744073709551615t",
+        "release_delay_ms=18446744073709551615h", "madv_free=1b"}) {
+    const Parsed parsed = Parse(text);
+
+    EXPECT_TRUE(HasDefaults(parsed.options)) << text;
+    EXPECT_THAT(parsed.complaint, HasSubstr(text));
+  }
+}
+
+TEST(OptionsTest, ALimitMayBeAShareOfTheUsableMemory) {
+  const uint64_t memory = OsUsableMemory();
+
+  EXPECT_EQ(Parse("soft_limit=80%").options.soft_limit, memory / 100 * 80);
+  EXPECT_EQ(Parse("hard_limit=100%").options.hard_limit, memory / 100 * 100);
+}
+
+TEST(OptionsTest, WordsHaveNamesAndNumbers) {
+  EXPECT_EQ(Parse("stats=json").options.stats, static_cast<uint64_t>(StatsFormat::kJson));
+  EXPECT_EQ(Parse("stats=JSON").options.stats, static_cast<uint64_t>(StatsFormat::kJson));
+  EXPECT_EQ(Parse("stats=1").options.stats, static_cast<uint64_t>(StatsFormat::kText));
+  EXPECT_EQ(Parse("stats=off").options.stats, 0u);
+  EXPECT_THAT(
+      Parse("stats=jsn").complaint,
+      AllOf(HasSubstr("did you mean json?"), HasSubstr("it takes off, text, json or prometheus")));
+}
+
+TEST(OptionsTest, AProfileSetsItsDefaultsAndExplicitOptionsWinInAnyOrder) {
+  const Parsed low = Parse("profile=low_memory");
+  for (const ProfileSetting& setting : kProfileSettings) {
+    if (setting.profile == Profile::kLowMemory) {
+      EXPECT_EQ(low.options.*setting.field, setting.value);
+    }
+  }
+  EXPECT_LT(low.options.release_delay_ms, Options().release_delay_ms);
+  EXPECT_GT(Parse("profile=throughput").options.cache_budget_kib, Options().cache_budget_kib);
+  EXPECT_TRUE(HasDefaults(Parse("profile=balanced").options));
+
+  for (const char* text :
+       {"profile=low_memory,release_delay_ms=7", "release_delay_ms=7,profile=low_memory"}) {
+    const Parsed parsed = Parse(text);
+
+    EXPECT_EQ(parsed.options.release_delay_ms, 7u) << text;
+    EXPECT_EQ(parsed.options.huge_cache_mib, low.options.huge_cache_mib) << text;
+    EXPECT_THAT(parsed.complaint, IsEmpty());
+  }
+}
+
+TEST(OptionsTest, AnUnknownProfileCostsOneLineAndChangesNothing) {
+  const Parsed parsed = Parse("profile=low_memry");
+
+  EXPECT_TRUE(HasDefaults(parsed.options));
+  EXPECT_THAT(parsed.complaint, HasSubstr("did you mean low_memory?"));
+  EXPECT_EQ(std::count(parsed.complaint.begin(), parsed.complaint.end(), '\n'), 1);
+}
+
+TEST(OptionsTest, ProfileValuesAreInTheRangesOfTheirOptions) {
+  for (const ProfileSetting& setting : kProfileSettings) {
+    const auto* option =
+        std::find_if(std::begin(kOptions), std::end(kOptions),
+                     [&](const OptionInfo& o) { return o.field == setting.field; });
+    ASSERT_NE(option, std::end(kOptions));
+    EXPECT_GE(setting.value, option->least) << option->name;
+    EXPECT_LE(setting.value, option->most) << option->name;
+  }
+  EXPECT_EQ(std::size(kProfileWords), std::size(kProfileHelp));
+}
+
+TEST(OptionsTest, EveryDefaultIsAValueThatTheParserTakes) {
+  const Options defaults;
+  for (const OptionInfo& option : kOptions) {
+    Text text;
+    AddValue(text, option, defaults.*option.field);
+    uint64_t value = ~uint64_t{0};
+
+    EXPECT_TRUE(ParseValue(option, text.data(), text.size(), &value)) << option.name;
+    EXPECT_EQ(value, defaults.*option.field) << option.name;
+  }
+}
+
+TEST(OptionsDeathTest, StrictAbortsAfterTheLastComplaintInAnyOrder) {
+  Options options;
+  for (const char* text : {"strict=1,arenas=x,no=1", "arenas=x,no=1,strict=1"}) {
+    EXPECT_DEATH(ParseOptions(text, options), "the value of.*\n.*unknown option.*\n.*strict=1");
+  }
+}
+
+TEST(OptionsTest, StrictLeavesWhatIsUnderstoodAlone) {
+  EXPECT_EQ(Parse("strict=1,arenas=2").options.arenas, 2u);
+}
+
+TEST(SetOptionTest, ChangesWhatMayChangeAndNamesTheReasonElse) {
+  Options options;
+
+  EXPECT_EQ(SetOption("release_delay_ms", "2s", options), SetResult::kSet);
+  EXPECT_EQ(options.release_delay_ms, 2000u);
+  EXPECT_EQ(SetOption("release_delay_ms", "soon", options), SetResult::kBadValue);
+  EXPECT_EQ(SetOption("release_delay_ms", "", options), SetResult::kBadValue);
+  EXPECT_EQ(options.release_delay_ms, 2000u);
+  EXPECT_EQ(SetOption("arenas", "2", options), SetResult::kFixedAtStart);
+  EXPECT_EQ(SetOption("no_such_option", "2", options), SetResult::kUnknownName);
+  EXPECT_TRUE(options.arenas == Options().arenas);
 }
 
 }  // namespace
