@@ -102,6 +102,7 @@ typedef struct cma_stats {
   size_t huge_blocks;          /* number of such blocks */
   size_t arenas;               /* arenas in use */
   size_t threads;              /* threads with a cache */
+  size_t committed_bytes;      /* what soft_limit and hard_limit are about */
 } cma_stats;
 
 /* Fills *stats. Takes every arena's lock in turn; never allocates. */

@@ -6,18 +6,20 @@
 #include "arena/releaser.h"
 #include "central/central_heap.h"
 #include "central/huge_blocks.h"
+#include "central/memory_limit.h"
 #include "central/metadata.h"
 
 namespace cma {
 
 struct Heap {
   explicit constexpr Heap(const OsOps& os)
-      : metadata(os),
-        central(os, metadata, g_address_map),
-        huge(os, metadata),
+      : metadata(os, &limit),
+        central(os, metadata, g_address_map, &limit),
+        huge(os, metadata, &limit),
         arenas(central),
-        releaser(arenas, central, huge) {}
+        releaser(arenas, central, huge, &limit) {}
 
+  MemoryLimit limit;
   Metadata metadata;
   CentralHeap central;
   HugeBlocks huge;

@@ -7,7 +7,18 @@
 
 namespace cma {
 
-Milliseconds Releaser::Age() const { return g_options.release_delay_ms; }
+namespace {
+
+// The longest delay while the soft limit is passed.
+constexpr Milliseconds kDelayUnderPressure = 50;
+
+}  // namespace
+
+Milliseconds Releaser::Age() const {
+  const Milliseconds delay = g_options.release_delay_ms;
+  const bool pressed = limit_ != nullptr && limit_->IsOverSoftLimit();
+  return pressed ? std::min(delay, kDelayUnderPressure) : delay;
+}
 
 // A page goes back when two rounds have found it idle.
 Milliseconds Releaser::RoundPeriod() const { return Age() / 2; }
@@ -35,8 +46,8 @@ void Releaser::Wake() {
 
 void Releaser::Run() {
   for (;;) {
-    const uint32_t changes = options_changed_.load(std::memory_order_relaxed);
-    OsWaitFor(options_changed_, changes, std::max<Milliseconds>(RoundPeriod(), 5));
+    const uint32_t changes = delay_changes_.load(std::memory_order_relaxed);
+    OsWaitFor(delay_changes_, changes, std::max<Milliseconds>(RoundPeriod(), 5));
     if (Round()) continue;
     // What was freed before idle_ was set is found by another round, what is freed after wakes us.
     idle_.store(1, std::memory_order_seq_cst);
@@ -100,14 +111,17 @@ bool Releaser::ReleaseAll() {
   return central_->returned_bytes() + huge_->returned_bytes() != before;
 }
 
-void Releaser::NoteOptions() {
-  options_changed_.fetch_add(1, std::memory_order_relaxed);
-  OsWake(options_changed_, 1);
+void Releaser::NoteDelay() {
+  delay_changes_.fetch_add(1, std::memory_order_relaxed);
+  OsWake(delay_changes_, 1);
 }
 
 void Releaser::ForgetThread() {
   thread_.store(kNone, std::memory_order_relaxed);
   idle_.store(0, std::memory_order_relaxed);
+  // Another thread may have been in Purge().
+  purge_left_ = 0;
+  purging_.store(false, std::memory_order_relaxed);
 }
 
 }  // namespace cma

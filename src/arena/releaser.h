@@ -19,8 +19,9 @@ namespace cma {
 
 class Releaser {
  public:
-  constexpr Releaser(ArenaSet& arenas, CentralHeap& central, HugeBlocks& huge)
-      : arenas_(&arenas), central_(&central), huge_(&huge) {}
+  constexpr Releaser(ArenaSet& arenas, CentralHeap& central, HugeBlocks& huge,
+                     MemoryLimit* limit = nullptr)
+      : arenas_(&arenas), central_(&central), huge_(&huge), limit_(limit) {}
 
   // Starts the thread if the heap has become large enough. The caller holds no lock and is on
   // its way out of an allocation (not a free: the C library frees under locks of its own).
@@ -39,8 +40,13 @@ class Releaser {
   // A whole round now, regardless of age. True if any memory was returned.
   bool ReleaseAll();
 
-  // An option has changed: the thread looks at the delay anew.
-  void NoteOptions();
+  // A bounded step of a round that returns all that is free, for a soft limit that was passed. One
+  // thread at a time; others return at once. REQUIRES: there is a limit, and it says that a purge
+  // is due.
+  void Purge();
+
+  // The delay may have changed: the thread looks at it anew.
+  void NoteDelay();
 
   // In the child of a fork: there is no thread.
   void ForgetThread();
@@ -61,13 +67,18 @@ class Releaser {
   ArenaSet* const arenas_;
   CentralHeap* const central_;
   HugeBlocks* const huge_;
+  MemoryLimit* const limit_;
   std::atomic<uint32_t> thread_{kNone};
   std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
-  std::atomic<uint32_t> options_changed_{0};  // the thread waits on this word between rounds
+  std::atomic<uint32_t> delay_changes_{0};  // the thread waits on this word between rounds
   std::atomic<uint32_t> round_{1};
   std::atomic<Milliseconds> round_started_{0};
   // Arenas that the calls of the program have still to sweep in this round.
   std::atomic<uint32_t> arenas_left_{0};
+  // The purge, for the one that holds purging_.
+  std::atomic<bool> purging_{false};
+  uint32_t purge_round_ = 0;
+  size_t purge_left_ = 0;  // arenas; 0: no purge is under way
 };
 
 }  // namespace cma

@@ -12,6 +12,7 @@ Superblock* CentralHeap::TakeSuperblock() {
   if (superblock != nullptr) {
     dirty_count_.fetch_sub(1, std::memory_order_relaxed);
   } else {
+    if (!Commit()) return nullptr;
     superblock = clean_.PopFront();
   }
   if (superblock == nullptr) return NewSuperblock();
@@ -39,7 +40,22 @@ Superblock* CentralHeap::NewDescriptor() {
   return superblock;
 }
 
+bool CentralHeap::Commit() {
+  return limit_ == nullptr || limit_->Commit(kSuperblockBytes, MemoryLimit::For::kSuperblock);
+}
+
+void CentralHeap::Uncommit() {
+  if (limit_ != nullptr) limit_->Uncommit(kSuperblockBytes);
+}
+
+// REQUIRES: it has been committed.
 Superblock* CentralHeap::NewSuperblock() {
+  Superblock* superblock = MapSuperblock();
+  if (superblock == nullptr) Uncommit();
+  return superblock;
+}
+
+Superblock* CentralHeap::MapSuperblock() {
   static_assert(kChunk * sizeof(Superblock) <= Metadata::kMaxBytes);
   Superblock* superblock = NewDescriptor();
   if (superblock == nullptr) return nullptr;
@@ -73,6 +89,7 @@ void CentralHeap::Clean(Superblock* superblock) {
   os_->decommit(reinterpret_cast<std::byte*>(superblock->tables),
                 RoundDown(sizeof(SuperblockTables), OsPageBytes()), false);
   returned_bytes_.fetch_add(kSuperblockBytes, std::memory_order_relaxed);
+  Uncommit();
 }
 
 size_t CentralHeap::Release(Milliseconds now, Milliseconds age, size_t limit) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "central/address_map.h"
+#include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "central/superblock.h"
 #include "os/os_memory.h"
@@ -19,11 +20,13 @@ namespace cma {
 
 class CentralHeap {
  public:
-  constexpr CentralHeap(const OsOps& os, Metadata& metadata, AddressMap& map)
-      : os_(&os), metadata_(&metadata), map_(&map) {}
+  // `limit` counts what may hold memory and may refuse; nullptr: there is none.
+  constexpr CentralHeap(const OsOps& os, Metadata& metadata, AddressMap& map,
+                        MemoryLimit* limit = nullptr)
+      : os_(&os), metadata_(&metadata), map_(&map), limit_(limit) {}
 
-  // A superblock whose tables are zero; nullptr if the OS refuses. `touched` says which of its
-  // pages may hold memory; the others read as zero.
+  // A superblock whose tables are zero; nullptr if the OS or the limit refuses. `touched` says
+  // which of its pages may hold memory; the others read as zero.
   [[nodiscard]] Superblock* TakeSuperblock() ABSL_LOCKS_EXCLUDED(lock_);
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
   void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
@@ -59,11 +62,15 @@ class CentralHeap {
 
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Superblock* MapSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Clean(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool Commit();
+  void Uncommit();
 
   const OsOps* const os_;
   Metadata* const metadata_;
   AddressMap* const map_;
+  MemoryLimit* const limit_;
   Lock lock_{LockRank::kCentralHeap};
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);

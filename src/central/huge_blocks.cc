@@ -73,20 +73,38 @@ HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
   return block;
 }
 
+bool HugeBlocks::Commit(size_t bytes) {
+  return limit_ == nullptr || limit_->Commit(bytes, MemoryLimit::For::kHugeBlock);
+}
+
+void HugeBlocks::Uncommit(size_t bytes) {
+  if (limit_ != nullptr) limit_->Uncommit(bytes);
+}
+
+std::byte* HugeBlocks::MapCommitted(size_t bytes, size_t alignment) {
+  if (!Commit(bytes)) return nullptr;
+  std::byte* start = MapAligned(*os_, bytes, alignment);
+  if (start == nullptr) Uncommit(bytes);
+  return start;
+}
+
 HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents contents) {
   alignment = AlignmentFor(bytes, alignment);
-  std::byte* start = MapAligned(*os_, bytes, alignment);
+  std::byte* start = MapCommitted(bytes, alignment);
   if (start == nullptr) {
     // What the cache holds may be what the limit lacks.
     if (Release(os_->now(), 0, ~size_t{0}) == 0) return nullptr;
-    start = MapAligned(*os_, bytes, alignment);
+    start = MapCommitted(bytes, alignment);
     if (start == nullptr) return nullptr;
   }
   if (WantsHugePages(bytes) && contents == Contents::kAny) {
     os_->advise_huge(start, bytes);
   }
   Block* block = NewBlock(start, bytes);
-  if (block == nullptr) os_->unmap(start, bytes);
+  if (block == nullptr) {
+    os_->unmap(start, bytes);
+    Uncommit(bytes);
+  }
   return block;
 }
 
@@ -95,6 +113,7 @@ void HugeBlocks::UnmapBlock(Block* block) {
   // memory goes back.
   if (!os_->unmap(block->start, block->bytes)) os_->decommit(block->start, block->bytes, false);
   returned_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
+  Uncommit(block->bytes);
   metadata_->Give(block, sizeof(Block));
 }
 
@@ -137,10 +156,22 @@ void HugeBlocks::Split(Block* block, size_t bytes) {
       return;
     }
   }
-  if (os_->unmap(block->start + bytes, rest)) block->bytes = bytes;
+  if (os_->unmap(block->start + bytes, rest)) {
+    block->bytes = bytes;
+    Uncommit(rest);
+  }
 }
 
 bool HugeBlocks::Grow(Block* block, size_t bytes) {
+  const size_t more = bytes - block->bytes;
+  // As in MapNew().
+  if (!Commit(more) && (Release(os_->now(), 0, ~size_t{0}) == 0 || !Commit(more))) return false;
+  if (GrowCommitted(block, bytes)) return true;
+  Uncommit(more);
+  return false;
+}
+
+bool HugeBlocks::GrowCommitted(Block* block, size_t bytes) {
   if (os_->resize(block->start, block->bytes, bytes)) {
     block->bytes = bytes;
     return true;
@@ -218,7 +249,9 @@ bool HugeBlocks::Give(std::byte* start) {
     if (block == nullptr) return false;
     recent_[recent_next_++ % kRecent] = {start, block->bytes};
   }
-  if (g_options.release_delay_ms == 0) {
+  const bool at_once =
+      g_options.release_delay_ms == 0 || (limit_ != nullptr && limit_->IsOverSoftLimit());
+  if (at_once) {
     UnmapBlock(block);
   } else {
     Cache(block);

@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "base/intrusive_list.h"
+#include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "os/os_memory.h"
 #include "sync/lock.h"
@@ -20,10 +21,12 @@ namespace cma {
 
 class HugeBlocks {
  public:
-  constexpr HugeBlocks(const OsOps& os, Metadata& metadata) : os_(&os), metadata_(&metadata) {}
+  // `limit` counts the blocks, live and cached, and may refuse; nullptr: there is none.
+  constexpr HugeBlocks(const OsOps& os, Metadata& metadata, MemoryLimit* limit = nullptr)
+      : os_(&os), metadata_(&metadata), limit_(limit) {}
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
-  // refuses. `zero`: the block must read as zero, and then its pages are untouched.
+  // or the limit refuses. `zero`: the block must read as zero, and then its pages are untouched.
   enum class Contents { kAny, kZero };
   [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents)
       ABSL_LOCKS_EXCLUDED(lock_);
@@ -79,10 +82,15 @@ class HugeBlocks {
   Block* MapNew(size_t bytes, size_t alignment, Contents contents);
   void UnmapBlock(Block* block);
   Block* NewBlock(std::byte* start, size_t bytes);
+  std::byte* MapCommitted(size_t bytes, size_t alignment);
+  bool GrowCommitted(Block* block, size_t bytes);
+  bool Commit(size_t bytes);
+  void Uncommit(size_t bytes);
   Block* PopOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
 
   const OsOps* const os_;
   Metadata* const metadata_;
+  MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
   Block* table_[kBuckets] ABSL_GUARDED_BY(lock_) = {};
   IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // newest first

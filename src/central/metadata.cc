@@ -40,7 +40,7 @@ void* Metadata::Carve(size_t bytes) {
   if (chunk_left_ < bytes) {
     std::byte* chunk = os_->map(kChunkBytes);
     if (chunk == nullptr) return nullptr;
-    mapped_bytes_.fetch_add(kChunkBytes, std::memory_order_relaxed);
+    CountMapped(kChunkBytes);
     chunk_ = chunk;  // the tail of the old chunk, under one piece, is given up
     chunk_left_ = kChunkBytes;
   }
@@ -50,10 +50,15 @@ void* Metadata::Carve(size_t bytes) {
   return piece;
 }
 
+void Metadata::CountMapped(size_t bytes) {
+  mapped_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (limit_ != nullptr) limit_->CommitTable(bytes);
+}
+
 void* Metadata::TakePages(size_t bytes) {
   bytes = RoundUp(bytes, OsPageBytes());
   std::byte* pages = os_->map(bytes);
-  if (pages != nullptr) mapped_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (pages != nullptr) CountMapped(bytes);
   return pages;
 }
 

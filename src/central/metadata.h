@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "base/units.h"
+#include "central/memory_limit.h"
 #include "os/os_memory.h"
 #include "sync/lock.h"
 
@@ -17,7 +18,9 @@ namespace cma {
 
 class Metadata {
  public:
-  constexpr explicit Metadata(const OsOps& os) : os_(&os) {}
+  // `limit` counts what is mapped here; nullptr: nobody does.
+  constexpr explicit Metadata(const OsOps& os, MemoryLimit* limit = nullptr)
+      : os_(&os), limit_(limit) {}
 
   // Memory for a table: zero the first time, else as its last owner left it; aligned to 64
   // bytes; nullptr if the OS refuses. REQUIRES: 0 < bytes <= kMaxBytes.
@@ -43,7 +46,10 @@ class Metadata {
 
   void* Carve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
+  void CountMapped(size_t bytes);
+
   const OsOps* const os_;
+  MemoryLimit* const limit_;
   Lock lock_{LockRank::kMetadata};
   std::array<FreePiece*, kSizes> free_ ABSL_GUARDED_BY(lock_) = {};
   std::byte* chunk_ ABSL_GUARDED_BY(lock_) = nullptr;

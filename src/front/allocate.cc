@@ -30,7 +30,11 @@ size_t RunBytes(size_t size) {
 bool CarriesKey(uintptr_t block) { return KeyOf(block) == g_address_map.FreeKey(); }
 
 void* OrNoMemory(void* block) {
-  if (block == nullptr) [[unlikely]] errno = ENOMEM;
+  if (g_heap.limit.purge_due()) [[unlikely]] g_heap.releaser.Purge();
+  if (block == nullptr) [[unlikely]] {
+    g_heap.limit.NoteRefusal();
+    errno = ENOMEM;
+  }
   return block;
 }
 

@@ -31,7 +31,9 @@ int ChangeOption(const char* name, const char* value) {
     case SetResult::kSet:
       break;
   }
-  g_heap.releaser.NoteOptions();
+  g_heap.limit.NoteOptions();
+  if (g_heap.limit.purge_due()) g_heap.releaser.Purge();
+  g_heap.releaser.NoteDelay();
   return 0;
 }
 

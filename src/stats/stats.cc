@@ -59,6 +59,7 @@ void CollectStats(cma_stats* stats) {
   stats->metadata_bytes = g_heap.metadata.mapped_bytes();
   stats->mapped_bytes +=
       stats->huge_bytes + stats->free_superblock_bytes + stats->metadata_bytes;
+  stats->committed_bytes = g_heap.limit.committed();
   stats->returned_bytes = g_heap.central.returned_bytes() + g_heap.huge.returned_bytes();
 }
 
