@@ -85,9 +85,20 @@ CMA_API size_t cma_good_size(size_t size) CMA_NOEXCEPT;
  * used. 1 if any memory was returned, else 0. Source: malloc_trim(3). */
 CMA_API int cma_malloc_trim(size_t pad) CMA_NOEXCEPT;
 
-/* Where the heap's memory is, in bytes. mapped_bytes is the sum of the other
- * fields up to and including metadata_bytes while no other thread is at work;
- * otherwise each field is true for some moment during the call. */
+/* Where the heap's memory is, in bytes. Two sums hold in every answer, exactly:
+ *
+ *   mapped_bytes = live_bytes + thread_cached_bytes + slab_free_bytes +
+ *                  free_run_bytes + free_superblock_bytes + metadata_bytes
+ *   rss_bytes + absent_bytes = resident_most_bytes + other_bytes
+ *
+ * While no other thread is at work each figure is exact as well. Else each is
+ * true for some moment during the call; what threads take out of their caches
+ * or free into them meanwhile may count as live or as cached. No figure is ever
+ * negative. In the second sum rss_bytes is the kernel's: what cma holds at most
+ * in memory (resident_most_bytes) explains it, except for other_bytes (code,
+ * stacks, what the program maps itself: at least so much); and absent_bytes of
+ * what cma holds are not in memory (never written to, or swapped out: at least
+ * so much). */
 typedef struct cma_stats {
   size_t mapped_bytes;         /* address space held for blocks and metadata */
   size_t live_bytes;           /* usable bytes of blocks the program holds */
@@ -103,12 +114,43 @@ typedef struct cma_stats {
   size_t arenas;               /* arenas in use */
   size_t threads;              /* threads with a cache */
   size_t committed_bytes;      /* what soft_limit and hard_limit are about */
+  size_t resident_most_bytes;  /* mapped, and not known to hold no memory */
+  size_t rss_bytes;            /* of the process; 0 if the kernel does not tell */
+  size_t other_bytes;          /* RSS that is not cma's, at least */
+  size_t absent_bytes;         /* of resident_most_bytes, not in RSS, at least */
 } cma_stats;
 
 /* Fills *stats. Takes every arena's lock in turn; never allocates. */
 CMA_API void cma_get_stats(cma_stats* stats) CMA_NOEXCEPT;
 
-/* Writes the figures of cma_get_stats() as text to the file descriptor. */
+/* Forms of the statistics as text. JSON: one object, whose member "schema" is 1
+ * as long as members are only added. Prometheus: its text format 0.0.4. Both
+ * also tell of arenas and size classes, as they are at the same moment as the
+ * totals: the arenas' bytes, huge blocks, free superblocks and metadata add up
+ * to mapped_bytes. */
+typedef enum cma_stats_format {
+  CMA_STATS_TEXT = 1,
+  CMA_STATS_JSON = 2,
+  CMA_STATS_PROMETHEUS = 3
+} cma_stats_format;
+
+/* Gets `bytes` characters of text, without a null at the end, and the context
+ * that came with it. */
+typedef void (*cma_write_function)(void* context, const char* text, size_t bytes);
+
+/* Writes the statistics, in pieces of at most 1 KiB, by calling `write`. All
+ * figures are collected first, and no lock is held during the calls: `write`
+ * may allocate. cma itself allocates nothing for it, and uses 4 KiB of stack and
+ * a mapping that is gone afterwards; where the OS refuses that, arenas and
+ * classes are left out. Returns 0, or -1 with errno EINVAL for an unknown
+ * format. */
+CMA_API int cma_stats_write(cma_stats_format format, cma_write_function write, void* context)
+    CMA_NOEXCEPT;
+
+/* The same to a file descriptor. */
+CMA_API int cma_stats_dump(int fd, cma_stats_format format) CMA_NOEXCEPT;
+
+/* cma_stats_dump(fd, CMA_STATS_TEXT). */
 CMA_API void cma_stats_print(int fd) CMA_NOEXCEPT;
 
 /* Changes an option of the running process; `name` and `value` are what

@@ -325,34 +325,4 @@ size_t Arena::ResizeRun(const Run& run, size_t bytes) {
   return usable;
 }
 
-ArenaStats Arena::Stats() {
-  ArenaStats stats;
-  stats.superblock_bytes = runs_.superblock_count() * kSuperblockBytes;
-  stats.slab_bytes = slabs_ * kUnitBytes;
-  stats.small_lent_bytes = small_lent_bytes_;
-  stats.run_lent_bytes = run_lent_bytes_;
-  stats.free_run_bytes = runs_.free_granules() << kGranuleShift;
-  for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    const size_t bytes = depots_[c].count * ClassBytes(c);
-    (c < kSmallClasses ? stats.small_lent_bytes : stats.run_lent_bytes) -= bytes;
-    if (c >= kSmallClasses) stats.free_run_bytes += bytes;
-  }
-  stats.inbox_bytes = inbox_bytes_.load(std::memory_order_relaxed);
-  for (Superblock* s = runs_.superblocks().front(); s != nullptr; s = s->next) {
-    for (uint32_t g = 0; g < kGranulesPerSuperblock; g += RunAt(s, g).length) {
-      const Run run = RunAt(s, g);
-      if (StateOf(run) == RunState::kSlab) {
-        stats.dirty_bytes += static_cast<size_t>(std::popcount(IdlePages(SlabAt(s, run.address())))) *
-                             OsPageBytes();
-      } else if (StateOf(run) == RunState::kFree) {
-        const size_t first = RoundUp(size_t{run.start} << kGranuleShift, OsPageBytes());
-        const size_t last = RoundDown(size_t{run.end()} << kGranuleShift, OsPageBytes());
-        stats.dirty_bytes +=
-            s->touched.CountRange(first / OsPageBytes(), last / OsPageBytes()) * OsPageBytes();
-      }
-    }
-  }
-  return stats;
-}
-
 }  // namespace cma

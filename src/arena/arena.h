@@ -39,6 +39,20 @@ struct ArenaStats {
   size_t free_run_bytes = 0;
   size_t inbox_bytes = 0;
   size_t dirty_bytes = 0;      // pages of free runs and idle pages of slabs that hold memory
+  size_t untouched_bytes = 0;  // pages of free runs and slabs that hold none
+  size_t large_bytes = 0;      // part of run_lent_bytes: blocks of no size class
+  size_t large_blocks = 0;
+};
+
+// One size class in an arena, in blocks.
+struct ArenaClassStats {
+  static constexpr size_t kFullnesses = 5;
+  size_t lent = 0;  // live, or in a thread's cache or parcel
+  size_t depot = 0;
+  size_t free = 0;  // in slabs
+  size_t slabs = 0;
+  // Slabs by the share of their blocks that are not free: a quarter each, then the full ones.
+  size_t slabs_by_fullness[kFullnesses] = {};
 };
 
 class alignas(kIsolation) Arena {
@@ -92,7 +106,8 @@ class alignas(kIsolation) Arena {
   // will find work.
   bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
 
-  ArenaStats Stats() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // `classes`, if not null, are kSizeClasses entries to which what is here is added.
+  ArenaStats Stats(ArenaClassStats* classes = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
@@ -130,6 +145,9 @@ class alignas(kIsolation) Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   Depot* DepotFor(SizeClass c, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void CountSlab(const Slab* slab, ArenaStats& stats, ArenaClassStats* classes);
+  void CountFreeRun(const Run& run, ArenaStats& stats);
+  void CountUsedRun(const Run& run, ArenaStats& stats, ArenaClassStats* classes);
   SizeClass ClassOfBlock(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t DepotLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void TakeIn(const Parcel* parcel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -57,16 +57,19 @@ void CacheRegistry::UnclaimAll(ThreadCache* cache) {
   cache->grown_bytes = 0;
 }
 
-CacheRegistry::Totals CacheRegistry::Count() {
+CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
   LockGuard guard(lock_);
   Totals totals;
   totals.caches = count_.load(std::memory_order_relaxed);
   for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
     for (SizeClass c = 1; c < kSizeClasses; ++c) {
-      totals.bytes += cache->depth(c) * ClassBytes(c);
+      const size_t depth = cache->depth(c);
+      totals.bytes += depth * ClassBytes(c);
+      if (blocks != nullptr) blocks[c] += depth;
     }
-    totals.bytes += cache->outbox.bytes();
+    totals.outbox_bytes += cache->outbox.bytes();
   }
+  totals.bytes += totals.outbox_bytes;
   return totals;
 }
 

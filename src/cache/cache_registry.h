@@ -29,9 +29,11 @@ class CacheRegistry {
   // Bytes of blocks in all caches, and the number of caches: a moment's truth.
   struct Totals {
     size_t bytes = 0;
+    size_t outbox_bytes = 0;  // part of `bytes`
     size_t caches = 0;
   };
-  Totals Count() ABSL_LOCKS_EXCLUDED(lock_);
+  // `blocks`, if not null, are kSizeClasses numbers to which what is in lists is added.
+  Totals Count(size_t* blocks = nullptr) ABSL_LOCKS_EXCLUDED(lock_);
 
   size_t caches() const { return count_.load(std::memory_order_relaxed); }
 

@@ -3,6 +3,7 @@
 
 #include "front/family.h"
 #include "front/option_calls.h"
+#include "front/stats_calls.h"
 #include "stats/stats.h"
 
 extern "C" {
@@ -32,6 +33,12 @@ size_t cma_good_size(size_t size) noexcept { return cma::GoodSize(size); }
 int cma_malloc_trim(size_t) noexcept { return cma::Trim(); }
 void cma_get_stats(cma_stats* stats) noexcept { cma::CollectStats(stats); }
 void cma_stats_print(int fd) noexcept { cma::PrintStats(fd); }
+int cma_stats_write(cma_stats_format format, cma_write_function write, void* context) noexcept {
+  return cma::WriteStatsAs(format, {write, context});
+}
+int cma_stats_dump(int fd, cma_stats_format format) noexcept {
+  return cma::PrintStatsAs(fd, format);
+}
 int cma_option_set(const char* name, const char* value) noexcept {
   return cma::ChangeOption(name, value);
 }

@@ -35,6 +35,21 @@ Text& Text::AddHex(uint64_t value) {
   return *this;
 }
 
+Text& Text::AddEscaped(const char* text) {
+  for (; *text != '\0'; ++text) {
+    const auto c = static_cast<unsigned char>(*text);
+    if (c == '\\' || c == '"') {
+      AddChar('\\');
+      AddChar(*text);
+    } else if (c == '\n') {
+      Add("\\n");
+    } else {
+      AddChar(c < ' ' || c == 0x7f ? '?' : *text);
+    }
+  }
+  return *this;
+}
+
 void Text::WriteTo(int fd) {
   OsWrite(fd, buffer_, size_);
   size_ = 0;

@@ -13,6 +13,10 @@ class Text {
   Text& AddNumber(uint64_t value);          // decimal
   Text& AddHex(uint64_t value);             // 0x...
   Text& AddPadded(uint64_t value, int width);  // decimal, right-aligned
+  // With what JSON and Prometheus do not take in a quoted string escaped or, other control
+  // characters, replaced by a question mark.
+  Text& AddEscaped(const char* text);
+  void Clear() { size_ = 0; }
   // Writes what was added to the descriptor and forgets it.
   void WriteTo(int fd);
 

@@ -66,7 +66,8 @@ Run RunBins::FindBestFit(uint32_t length) const {
   } else {
     Run run = Decode(heads_[own]);
     for (int i = 0; i < kProbes && run.length != 0; ++i, run = Decode(Next(run))) {
-      if (run.length >= length) return run;
+      // Blocks of the largest medium class too are exactly as long as their class says.
+      if (run.length >= length && (length > kExact || Splits(run.length - length))) return run;
     }
   }
   // Shorter rests than a slot cannot be runs, so lengths just above are passed over.

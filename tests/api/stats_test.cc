@@ -1,4 +1,5 @@
 // cma_get_stats() and cma_stats_print(): the figures are true.
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -283,6 +284,40 @@ TEST_F(StatsTest, TheTextHoldsTheFigures) {
   EXPECT_NE(text.find(cma_version()), std::string::npos) << text;
   EXPECT_EQ(text.back(), '\n');
   cma_free(block);
+}
+
+TEST_F(StatsTest, TheFormsAreWrittenToACallbackAndToADescriptor) {
+  for (const cma_stats_format format : {CMA_STATS_TEXT, CMA_STATS_JSON, CMA_STATS_PROMETHEUS}) {
+    std::string text;
+    const auto write = [](void* context, const char* piece, size_t bytes) {
+      static_cast<std::string*>(context)->append(piece, bytes);
+    };
+
+    EXPECT_EQ(cma_stats_write(format, write, &text), 0);
+
+    EXPECT_NE(text.find(cma_version()), std::string::npos) << text;
+    EXPECT_EQ(text.back(), '\n');
+  }
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  EXPECT_EQ(cma_stats_dump(ends[1], CMA_STATS_JSON), 0);
+  close(ends[1]);
+  char first = 0;
+  EXPECT_EQ(read(ends[0], &first, 1), 1);
+  EXPECT_EQ(first, '{');
+  close(ends[0]);
+}
+
+TEST_F(StatsTest, AnUnknownFormIsRefused) {
+  const auto write = [](void*, const char*, size_t) { FAIL(); };
+  for (const int format : {0, 4, -1}) {
+    errno = 0;
+    EXPECT_EQ(cma_stats_write(static_cast<cma_stats_format>(format), write, nullptr), -1);
+    EXPECT_EQ(errno, EINVAL);
+    errno = 0;
+    EXPECT_EQ(cma_stats_dump(-1, static_cast<cma_stats_format>(format)), -1);
+    EXPECT_EQ(errno, EINVAL);
+  }
 }
 
 }  // namespace

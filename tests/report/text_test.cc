@@ -64,5 +64,15 @@ TEST(TextTest, WritingEmptiesTheTextForTheNextLine) {
   EXPECT_EQ(written, "first\nsecond\n");
 }
 
+TEST(TextTest, WhatWouldEndAQuotedStringIsEscaped) {
+  Text text;
+
+  text.AddEscaped("a\"b\\c\nd\te\x7f");
+
+  EXPECT_EQ(std::string(text.data(), text.size()), "a\\\"b\\\\c\\nd?e?");
+  text.Clear();
+  EXPECT_EQ(text.size(), 0u);
+}
+
 }  // namespace
 }  // namespace cma

@@ -70,6 +70,16 @@ TEST_F(RunBinsTest, OnlySliversAreNoFitForAShortRun) {
   EXPECT_EQ(bins_->FindBestFit(100).length, 0u);
 }
 
+TEST_F(RunBinsTest, TheLongestMediumClassTakesNoSliverEither) {
+  constexpr uint32_t kLength = kMediumMax / kGranuleBytes;
+  Free(kLength + kSlot - 1);
+  EXPECT_EQ(bins_->FindBestFit(kLength).length, 0u);
+
+  const Run exact = Free(kLength);
+
+  EXPECT_TRUE(Same(bins_->FindBestFit(kLength), exact));
+}
+
 TEST_F(RunBinsTest, TheShortestOfThoseThatSplitIsTaken) {
   Free(400);
   const Run best = Free(150);

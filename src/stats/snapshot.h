@@ -1,0 +1,66 @@
+// All figures of one moment: the totals, and where there is room for them the arenas and the size
+// classes that they are made of.
+//
+// A heap of its own beside the process's would be collected like it, with CollectArena() for each
+// of its arenas, and be listed beside the arenas.
+#ifndef CMA_STATS_SNAPSHOT_H_
+#define CMA_STATS_SNAPSHOT_H_
+
+#include <array>
+#include <cstddef>
+
+#include "arena/arena.h"
+#include "cma/cma.h"
+
+namespace cma {
+
+// In blocks. lent counts live ones and those on their way between arenas.
+struct ClassFigures {
+  size_t live;
+  size_t cached;  // in threads' lists
+  size_t depot;   // in arenas, for whoever takes next
+  size_t free;    // in slabs
+  size_t slabs;
+  std::array<size_t, ArenaClassStats::kFullnesses> slabs_by_fullness;
+
+  bool IsEmpty() const { return live + cached + depot + free + slabs == 0; }
+};
+
+// In bytes; lent is what is live or with a thread.
+struct ArenaFigures {
+  size_t number;
+  size_t mapped;  // = lent + slab_free + free_run
+  size_t lent;
+  size_t slab_free;
+  size_t free_run;
+  size_t dirty;
+};
+
+struct Details {
+  size_t arena_count;
+  std::array<ArenaFigures, kMaxArenas> arenas;
+  std::array<ClassFigures, kSizeClasses> classes;
+  size_t large_blocks;  // in superblocks, of no class
+  size_t large_bytes;
+  size_t moving_bytes;  // on their way between arenas: part of thread_cached_bytes, and in `live`
+};
+
+// Collects when it is made. details() is nullptr if the OS refuses the memory for them.
+class Snapshot {
+ public:
+  Snapshot();
+  ~Snapshot();
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  const cma_stats& totals() const { return totals_; }
+  const Details* details() const { return details_; }
+
+ private:
+  cma_stats totals_;
+  Details* details_;
+};
+
+}  // namespace cma
+
+#endif  // CMA_STATS_SNAPSHOT_H_

@@ -1,0 +1,129 @@
+// The forms of the statistics, as far as it takes no parser to see that they are right;
+// tests/programs/cma_stats.sh has one.
+#include "stats/formats.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cma/cma.h"
+#include "stats/figures.h"
+#include "support/captured_text.h"
+
+namespace cma {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+
+// What is written, in pieces.
+std::vector<std::string> Pieces(StatsFormat format) {
+  std::vector<std::string> pieces;
+  const auto write = [](void* context, const char* text, size_t bytes) {
+    cma_free(cma_malloc(bytes));  // a callback may allocate
+    static_cast<std::vector<std::string>*>(context)->emplace_back(text, bytes);
+  };
+  WriteStats(format, {write, &pieces});
+  return pieces;
+}
+
+std::string Written(StatsFormat format) {
+  std::string text;
+  for (const std::string& piece : Pieces(format)) text += piece;
+  return text;
+}
+
+TEST(StatsFormatsTest, EveryFieldOfTheStatisticsHasAFigure) {
+  EXPECT_EQ(std::size(kFigures) * sizeof(size_t), sizeof(cma_stats));
+  std::set<std::string> names;
+  for (const Figure& figure : kFigures) names.insert(figure.name);
+  EXPECT_EQ(names.size(), std::size(kFigures));
+}
+
+TEST(StatsFormatsTest, EveryFigureIsInEveryForm) {
+  cma_free(cma_malloc(100));
+  const std::string text = Written(StatsFormat::kText);
+  const std::string json = Written(StatsFormat::kJson);
+  const std::string prometheus = Written(StatsFormat::kPrometheus);
+  for (const Figure& figure : kFigures) {
+    if (figure.kind != FigureKind::kCount) {
+      EXPECT_THAT(text, HasSubstr(std::string(figure.label) + ": " + figure.meaning + "\n"));
+    }
+    EXPECT_THAT(json, ContainsRegex(std::string("\"") + figure.name + "\": [0-9]+"));
+    const std::string name = std::string("cma_") + figure.name +
+                             (figure.kind == FigureKind::kTotalBytes ? "_total" : "");
+    EXPECT_THAT(prometheus, ContainsRegex("\n" + name + " [0-9]+\n"));
+  }
+}
+
+TEST(StatsFormatsTest, NothingIsWrittenWhereNothingIsAskedFor) {
+  EXPECT_TRUE(Pieces(StatsFormat::kOff).empty());
+}
+
+TEST(StatsFormatsTest, PiecesAreNotEmptyAndAtMostOneKiB) {
+  for (const StatsFormat format :
+       {StatsFormat::kText, StatsFormat::kJson, StatsFormat::kPrometheus}) {
+    for (const std::string& piece : Pieces(format)) {
+      EXPECT_GT(piece.size(), 0u);
+      EXPECT_LT(piece.size(), 1024u) << "nothing was cut off";
+    }
+  }
+}
+
+TEST(StatsFormatsTest, ADescriptorGetsTheSame) {
+  const std::string text =
+      cma_test::TextWrittenBy([](int fd) { PrintStats(fd, StatsFormat::kPrometheus); });
+
+  EXPECT_THAT(text, testing::StartsWith("# HELP cma_info"));
+  EXPECT_EQ(text.back(), '\n');
+}
+
+TEST(StatsFormatsTest, PrometheusHasHelpAndTypeBeforeTheSamplesOfAMetric) {
+  void* const block = cma_malloc(5000);
+  std::istringstream lines(Written(StatsFormat::kPrometheus));
+  cma_free(block);
+  const std::regex sample(R"re(([a-z_]+)(\{[a-z_]+="[^"\\]*"(,[a-z_]+="[^"\\]*")*\})? [0-9]+)re");
+  std::string helped;
+  std::string typed;
+  std::set<std::string> metrics;
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (std::regex_match(line, match, std::regex("# HELP ([a-z_]+) .+"))) {
+      helped = match[1];
+      EXPECT_TRUE(metrics.insert(helped).second) << helped << " comes twice";
+    } else if (std::regex_match(line, match, std::regex("# TYPE ([a-z_]+) (gauge|counter)"))) {
+      typed = match[1];
+      EXPECT_EQ(typed, helped);
+    } else {
+      ASSERT_TRUE(std::regex_match(line, match, sample)) << line;
+      EXPECT_EQ(match[1], typed) << line;
+    }
+  }
+  EXPECT_GE(metrics.size(), 15u);
+}
+
+TEST(StatsFormatsTest, WritingThemAllocatesNothing) {
+  const auto discard = [](void*, const char*, size_t) {};
+  WriteStats(StatsFormat::kJson, {discard, nullptr});
+  cma_stats before;
+  CollectStats(&before);
+
+  for (const StatsFormat format :
+       {StatsFormat::kText, StatsFormat::kJson, StatsFormat::kPrometheus}) {
+    WriteStats(format, {discard, nullptr});
+  }
+
+  cma_stats after;
+  CollectStats(&after);
+  EXPECT_EQ(after.mapped_bytes, before.mapped_bytes);
+  EXPECT_EQ(after.live_bytes, before.live_bytes);
+}
+
+}  // namespace
+}  // namespace cma
