@@ -48,8 +48,10 @@ ThreadCache* NewCache() {
 
 constinit thread_local ThreadCache* t_cache = &g_no_cache;
 
+bool HeapIsReady() { return g_heap_ready.load(std::memory_order_acquire); }
+
 void EnsureHeap() {
-  if (g_heap_ready.load(std::memory_order_acquire)) [[likely]] return;
+  if (HeapIsReady()) [[likely]] return;
   LockGuard guard(g_heap.arenas.lock());
   if (g_heap_ready.load(std::memory_order_relaxed)) return;
   ParseOptions(OsEnvironment("CMA_OPTIONS"), g_options);
@@ -59,7 +61,7 @@ void EnsureHeap() {
   Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
     return g_caches.Holds(c, AddressOf(block));
   });
-  // Release pairs with the acquire above: everything that was set up is visible.
+  // Release pairs with the acquire in HeapIsReady(): everything that was set up is visible.
   g_heap_ready.store(true, std::memory_order_release);
 }
 

@@ -14,6 +14,9 @@ ThreadCache* CurrentCache();
 // Makes sure that the heap is set up: options, address map, arenas.
 void EnsureHeap();
 
+// Whether that has been done.
+bool HeapIsReady();
+
 // Gives every block of the cache back. REQUIRES: the caller owns the cache.
 void EmptyCache(ThreadCache* cache);
 

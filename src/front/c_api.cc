@@ -2,6 +2,7 @@
 #include "cma/cma.h"
 
 #include "front/family.h"
+#include "front/memcheck_names.h"
 #include "front/option_calls.h"
 #include "front/stats_calls.h"
 #include "stats/stats.h"

@@ -1,4 +1,8 @@
 // The C library's names: linking or preloading this file replaces its malloc.
+#include "front/sanitizer.h"
+
+#if !CMA_SANITIZER_HAS_MALLOC
+
 #include <malloc.h>
 #include <stdio.h>
 
@@ -61,3 +65,5 @@ CMA_EXPORT int __posix_memalign(void** result, size_t alignment, size_t size) {
 }
 
 }  // extern "C"
+
+#endif  // !CMA_SANITIZER_HAS_MALLOC

@@ -3,6 +3,10 @@
 // The library must not drag the C++ runtime into C programs, so everything of it is weak here: a
 // program that uses C++ has it loaded before its first operator new, any other never gets here.
 // This file is compiled with exceptions: new_handler may throw through it.
+#include "front/sanitizer.h"
+
+#if !CMA_SANITIZER_HAS_MALLOC
+
 #include <dlfcn.h>
 
 #include <cstddef>
@@ -149,3 +153,5 @@ CMA_EXPORT void operator delete(void* block, std::align_val_t, const std::nothro
 CMA_EXPORT void operator delete[](void* block, std::align_val_t, const std::nothrow_t&) noexcept {
   cma::Deallocate(block);
 }
+
+#endif  // !CMA_SANITIZER_HAS_MALLOC
