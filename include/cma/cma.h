@@ -102,7 +102,7 @@ CMA_API int cma_malloc_trim(size_t pad) CMA_NOEXCEPT;
 typedef struct cma_stats {
   size_t mapped_bytes;         /* address space held for blocks and metadata */
   size_t live_bytes;           /* usable bytes of blocks the program holds */
-  size_t thread_cached_bytes;  /* free blocks in thread caches and inboxes */
+  size_t thread_cached_bytes;  /* free, in thread caches, inboxes, quarantine */
   size_t slab_free_bytes;      /* free blocks and tails in slabs */
   size_t free_run_bytes;       /* free runs in superblocks that are in use */
   size_t free_superblock_bytes;/* whole free superblocks and huge mappings */

@@ -5,6 +5,8 @@
 #include "arena/heap.h"
 #include "cache/cache_registry.h"
 #include "cache/fork.h"
+#include "cache/uncached.h"
+#include "hardening/quarantine.h"
 #include "options/options.h"
 #include "os/os_output.h"
 #include "os/os_process.h"
@@ -28,6 +30,10 @@ void EndCache(void* value) {
   t_cache = &g_ended_cache;
   g_caches.Remove(cache);
   DeleteCache(cache);
+}
+
+void EnsureForkHandlers() {
+  if (!g_fork_registered.exchange(true, std::memory_order_relaxed)) RegisterForkHandlers();
 }
 
 ThreadCache* NewCache() {
@@ -57,6 +63,8 @@ void EnsureHeap() {
   ParseOptions(OsEnvironment("CMA_OPTIONS"), g_options);
   g_address_map.Initialize(g_heap.central.os());
   g_heap.arenas.Initialize(g_options.arenas);
+  if (IsHardened()) g_heap.arenas.UseAll();
+  g_quarantine.Open(g_options.quarantine_kib * kKiB, g_heap.metadata);
   OsOnThreadExit(EndCache);
   Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
     return g_caches.Holds(c, AddressOf(block));
@@ -77,13 +85,17 @@ ThreadCache* CurrentCache() {
   ThreadCache* cache = t_cache;
   if (cache != &g_no_cache) [[likely]] return cache == &g_ended_cache ? nullptr : cache;
   EnsureHeap();
+  if (IsHardened()) {
+    EnsureForkHandlers();
+    return nullptr;
+  }
   cache = NewCache();
   if (cache == nullptr) return nullptr;
   g_caches.Add(cache);
   t_cache = cache;
   // From here on this thread can allocate, and these two may.
   OsSetThreadValue(cache);
-  if (!g_fork_registered.exchange(true, std::memory_order_relaxed)) RegisterForkHandlers();
+  EnsureForkHandlers();
   return cache;
 }
 

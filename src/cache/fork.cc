@@ -3,6 +3,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "hardening/quarantine.h"
 #include "os/os_process.h"
 
 namespace cma {
@@ -19,6 +20,7 @@ void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_heap.arenas.lock().Acquire();
   g_caches.lock().Acquire();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
+  g_quarantine.lock().Acquire();
   g_heap.central.lock().Acquire();
   g_heap.huge.lock().Acquire();
   g_heap.metadata.lock().Acquire();
@@ -30,6 +32,7 @@ void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_heap.metadata.lock().Release();
   g_heap.huge.lock().Release();
   g_heap.central.lock().Release();
+  g_quarantine.lock().Release();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
   g_caches.lock().Release();
   g_heap.arenas.lock().Release();

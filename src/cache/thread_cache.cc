@@ -7,6 +7,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "cache/uncached.h"
 #include "cache/wrong_pointer.h"
 #include "report/fault.h"
 
@@ -226,6 +227,7 @@ std::byte* TakeUncached(SizeClass c) {
     return arena.TakeBlocks(c, &block, 1);
   });
   if (block != nullptr) KeyOf(AddressOf(block)) = 0;
+  g_heap.releaser.MaybeStart();
   return block;
 }
 
@@ -289,7 +291,7 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   ThreadCache* const cache = CurrentCache();
   if (cache == nullptr) {
     CheckDoubleFree(c, block);
-    return GiveOne(g_heap.arenas.Existing(owner), block);
+    return FreeUncached(block, c, owner);
   }
   SlowPath slow(cache);
   if (owner != cache->owner) {
@@ -335,6 +337,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
+    MaybeZero(pointer, run.bytes());
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
   }
@@ -427,6 +430,7 @@ Arena* ThreadCache::HomeArena(ThreadCache* cache) {
 
 void ThreadCache::Reclaim() {
   FlushCurrent();
+  EmptyQuarantine();
   g_heap.releaser.ReleaseAll();
 }
 

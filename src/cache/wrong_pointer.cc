@@ -2,6 +2,7 @@
 
 #include "arena/heap.h"
 #include "cache/cache_registry.h"
+#include "hardening/quarantine.h"
 #include "report/fault.h"
 
 namespace cma {
@@ -46,7 +47,7 @@ bool IsFree(SizeClass c, const void* block) {
     LockGuard guard(arena->lock());
     if (arena->HoldsFree(c, static_cast<const std::byte*>(block))) return true;
   }
-  return g_caches.Holds(c, AddressOf(block));
+  return g_caches.Holds(c, AddressOf(block)) || g_quarantine.Holds(AddressOf(block));
 }
 
 void ReportWrongPointer(const char* operation, const void* pointer) {

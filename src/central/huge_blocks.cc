@@ -249,8 +249,8 @@ bool HugeBlocks::Give(std::byte* start) {
     if (block == nullptr) return false;
     recent_[recent_next_++ % kRecent] = {start, block->bytes};
   }
-  const bool at_once =
-      g_options.release_delay_ms == 0 || (limit_ != nullptr && limit_->IsOverSoftLimit());
+  const bool at_once = g_options.release_delay_ms == 0 || g_options.zero_on_free != 0 ||
+                       (limit_ != nullptr && limit_->IsOverSoftLimit());
   if (at_once) {
     UnmapBlock(block);
   } else {

@@ -13,7 +13,7 @@
 
 namespace cma {
 
-enum class Profile : uint64_t { kBalanced, kLowMemory, kThroughput };
+enum class Profile : uint64_t { kBalanced, kLowMemory, kThroughput, kHardened };
 enum class StatsFormat : uint64_t { kOff, kText, kJson, kPrometheus };
 
 struct Options {
@@ -29,6 +29,8 @@ struct Options {
   Setting soft_limit = 0;
   Setting hard_limit = 0;
   Setting stats = static_cast<uint64_t>(StatsFormat::kOff);
+  Setting zero_on_free = 0;
+  Setting quarantine_kib = 0;
   Setting strict = 0;
 };
 
@@ -59,11 +61,11 @@ struct OptionInfo {
   const char* const* words = nullptr;  // kWord: the names of 0 to `most`
 };
 
-inline constexpr const char* kProfileWords[] = {"balanced", "low_memory", "throughput"};
+inline constexpr const char* kProfileWords[] = {"balanced", "low_memory", "throughput", "hardened"};
 inline constexpr const char* kStatsWords[] = {"off", "text", "json", "prometheus"};
 
 inline constexpr OptionInfo kOptions[] = {
-    {"profile", &Options::profile, OptionUnit::kWord, OptionChange::kAtStart, 0, 2,
+    {"profile", &Options::profile, OptionUnit::kWord, OptionChange::kAtStart, 0, 3,
      "other defaults for a purpose; options that are given themselves win, wherever they stand",
      kProfileWords},
     {"release_delay_ms", &Options::release_delay_ms, OptionUnit::kMilliseconds,
@@ -95,6 +97,13 @@ inline constexpr OptionInfo kOptions[] = {
      "what is printed on stderr at exit: nothing (0), text for people (1), JSON, or Prometheus's "
      "text format",
      kStatsWords},
+    {"zero_on_free", &Options::zero_on_free, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
+     "1: what is freed is overwritten with zeros, or unmapped; threads then have no caches "
+     "(slower)"},
+    {"quarantine_kib", &Options::quarantine_kib, OptionUnit::kKibibytes, OptionChange::kAtStart, 1,
+     uint64_t{1} << 20,
+     "freed blocks up to 32 KiB wait until so much was freed after them, and are checked for "
+     "writes; threads then have no caches (slower); 0 = none"},
     {"strict", &Options::strict, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: abort if CMA_OPTIONS holds anything that cma does not understand"},
 };

@@ -25,12 +25,16 @@ inline constexpr ProfileSetting kProfileSettings[] = {
     {Profile::kThroughput, &Options::release_delay_ms, 5000},
     {Profile::kThroughput, &Options::cache_budget_kib, 262'144},
     {Profile::kThroughput, &Options::huge_cache_mib, 1024},
+    // A stale pointer finds zeros or nothing, and a write through it is noticed.
+    {Profile::kHardened, &Options::zero_on_free, 1},
+    {Profile::kHardened, &Options::quarantine_kib, 1024},
 };
 
 inline constexpr const char* kProfileHelp[] = {
     "the defaults",
     "small caches, and memory returns to the OS soon",
     "large caches, and memory is kept for longer",
+    "freed memory is zeroed, waits in quarantine and is checked; slower",
 };
 
 // Puts the profile's values in the place of the defaults.

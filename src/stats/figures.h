@@ -22,7 +22,7 @@ inline constexpr Figure kFigures[] = {
     {"live_bytes", "live", &cma_stats::live_bytes, FigureKind::kBytes,
      "blocks that the program holds"},
     {"thread_cached_bytes", "cached", &cma_stats::thread_cached_bytes, FigureKind::kBytes,
-     "free blocks in thread caches, or on their way home"},
+     "free blocks in thread caches, on their way home, or in quarantine"},
     {"slab_free_bytes", "free in slabs", &cma_stats::slab_free_bytes, FigureKind::kBytes,
      "free blocks of small sizes (fragmentation)"},
     {"free_run_bytes", "free runs", &cma_stats::free_run_bytes, FigureKind::kBytes,

@@ -5,6 +5,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "hardening/quarantine.h"
 #include "os/os_process.h"
 #include "stats/stats.h"
 
@@ -98,7 +99,8 @@ void Collect(cma_stats& stats, Workspace* space) {
   const CacheRegistry::Totals caches =
       g_caches.Count(space != nullptr ? space->cached.data() : nullptr);
   stats.threads = caches.caches;
-  stats.thread_cached_bytes = caches.bytes;
+  const size_t quarantined = g_quarantine.bytes();
+  stats.thread_cached_bytes = caches.bytes + quarantined;
   size_t untouched = 0;
   for (size_t i = 0; i < g_heap.arenas.count(); ++i) {
     Arena* const arena = g_heap.arenas.Existing(i);
@@ -107,7 +109,7 @@ void Collect(cma_stats& stats, Workspace* space) {
   SplitLent(stats);
   CollectOutsideArenas(stats, untouched);
   if (space == nullptr) return;
-  space->details.moving_bytes += caches.outbox_bytes;
+  space->details.moving_bytes += caches.outbox_bytes + quarantined;
   SplitClasses(*space);
 }
 

@@ -42,7 +42,8 @@ struct Details {
   std::array<ClassFigures, kSizeClasses> classes;
   size_t large_blocks;  // in superblocks, of no class
   size_t large_bytes;
-  size_t moving_bytes;  // on their way between arenas: part of thread_cached_bytes, and in `live`
+  // On their way between arenas, or in quarantine: part of thread_cached_bytes, and in `live`.
+  size_t moving_bytes;
 };
 
 // Collects when it is made. details() is nullptr if the OS refuses the memory for them.

@@ -19,6 +19,7 @@ enum class LockRank : uint8_t {
   kStartUp,      // first use of the heap
   kRegistry,     // list of live thread caches
   kArena,        // one arena at a time (fork and statistics: all, by number)
+  kQuarantine,   // freed blocks that may not be used yet
   kCentralHeap,  // superblocks
   kHugeBlocks,   // table and cache of huge blocks
   kMetadata,     // leaf
