@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "options/options.h"
 #include "report/fault.h"
 
 namespace cma {
 namespace {
 
-// Bytes that all depots of an arena may hold: a base, and so much of what it has.
-constexpr size_t kDepotBytes = 256 * kKiB;
+// Bytes that all depots of an arena may hold: depot_kib, and so much of what it has.
 constexpr size_t kDepotShareOfSuperblocks = 32;
 
 uint32_t GranulesOf(size_t bytes) {
@@ -148,7 +148,8 @@ void Arena::GiveBlocks(std::byte* const* blocks, size_t count) {
 
 // Bytes that all depots together may hold.
 size_t Arena::DepotLimit() const {
-  return kDepotBytes + runs_.superblock_count() * (kSuperblockBytes / kDepotShareOfSuperblocks);
+  return g_options.depot_kib * kKiB +
+         runs_.superblock_count() * (kSuperblockBytes / kDepotShareOfSuperblocks);
 }
 
 // The class's depot, with room for `count` more blocks; nullptr if it may not have it.

@@ -24,6 +24,7 @@ struct Options {
   Setting madv_free = 0;
   Setting arenas = 0;
   Setting cache_budget_kib = 32768;
+  Setting depot_kib = 256;
   Setting huge_cache_mib = 256;
   Setting huge_pages = 1;
   Setting soft_limit = 0;
@@ -82,6 +83,9 @@ inline constexpr OptionInfo kOptions[] = {
      "number of arenas; 0 = one per usable CPU, and one while only one thread allocates"},
     {"cache_budget_kib", &Options::cache_budget_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime,
      1, uint64_t{1} << 37, "what all thread caches together may hold in lists that have grown"},
+    {"depot_kib", &Options::depot_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime, 1,
+     uint64_t{1} << 30,
+     "what an arena may keep ready for its threads, in addition to 1/32 of its memory"},
     {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 27,
      "freed huge blocks kept mapped for reuse until release_delay_ms has passed"},

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "arena/arena.h"
+#include "options/options.h"
 #include "support/arena_fixture.h"
+#include "support/scoped_options.h"
 
 namespace cma {
 namespace {
@@ -151,6 +153,22 @@ TEST_F(ArenaDepotTest, AllDepotsTogetherAreBounded) {
   EXPECT_GT(waiting, 0u);
   EXPECT_LE(waiting, 256 * kKiB + Stats().superblock_bytes / 16);
   ExpectStatsAddUp();
+}
+
+TEST_F(ArenaDepotTest, TheOptionSaysWhatASmallArenaMayKeep) {
+  const cma_test::ScopedOptions options;
+  for (const size_t kib : {0, 1024}) {
+    g_options.depot_kib = kib;
+    size_t waiting = 0;
+    for (SizeClass c = kSmallClasses; c < kSmallClasses + 16; ++c) {
+      const std::vector<std::byte*> blocks = TakeExactly(c, 4);
+      GiveBatch(c, blocks);
+      waiting += (blocks.size() - CountHome(blocks)) * ClassBytes(c);
+    }
+    const size_t most = kib * kKiB + Stats().superblock_bytes / 32;
+    EXPECT_LE(waiting, most);
+    EXPECT_GE(waiting, std::min<size_t>(most, kMiB) / 2);
+  }
 }
 
 TEST_F(ArenaDepotTest, ABatchTooLargeForADepotGoesHome) {
