@@ -63,7 +63,8 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
   totals.caches = count_.load(std::memory_order_relaxed);
   for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
     for (SizeClass c = 1; c < kSizeClasses; ++c) {
-      const size_t depth = cache->depth(c);
+      // A list that is being moved to another array may look far too deep.
+      const size_t depth = std::min(cache->depth(c), ArrayPool::kMaxSlots - 2);
       totals.bytes += depth * ClassBytes(c);
       if (blocks != nullptr) blocks[c] += depth;
     }

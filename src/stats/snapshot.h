@@ -14,9 +14,9 @@
 
 namespace cma {
 
-// In blocks. lent counts live ones and those on their way between arenas.
+// In blocks.
 struct ClassFigures {
-  size_t live;
+  size_t live;    // with those on their way between arenas, or in quarantine
   size_t cached;  // in threads' lists
   size_t depot;   // in arenas, for whoever takes next
   size_t free;    // in slabs

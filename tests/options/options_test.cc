@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/units.h"
 #include "options/option_value.h"
@@ -270,6 +272,25 @@ TEST(OptionsTest, EveryDefaultIsAValueThatTheParserTakes) {
     EXPECT_TRUE(ParseValue(option, text.data(), text.size(), &value)) << option.name;
     EXPECT_EQ(value, defaults.*option.field) << option.name;
   }
+}
+
+TEST(OptionsTest, WhateverIsGivenTheOptionsStayInTheirRanges) {
+  std::minstd_rand random(11);
+  const std::vector<std::string> parts = {"arenas", "profile",  "stats", "soft_limit", "=", "=",
+                                          ",",      "1",        "9",     "k",          "%", "iB",
+                                          "json",   "hardened", "-",     "\xff"};
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 5000; ++i) {
+    std::string text;
+    for (unsigned n = random() % 9; n != 0; --n) text += parts[random() % parts.size()];
+    Options options;
+    ParseOptions(text.c_str(), options);
+    for (const OptionInfo& option : kOptions) {
+      const uint64_t value = options.*option.field;
+      EXPECT_TRUE(value == 0 || (value >= option.least && value <= option.most)) << text;
+    }
+  }
+  testing::internal::GetCapturedStderr();
 }
 
 TEST(OptionsDeathTest, StrictAbortsAfterTheLastComplaintInAnyOrder) {
