@@ -162,20 +162,26 @@ void HugeBlocks::Split(Block* block, size_t bytes) {
   }
 }
 
+// Counts what a block is to become longer by. As in MapNew(), the cache may hold what is lacking.
+bool HugeBlocks::CommitMore(size_t bytes) {
+  return Commit(bytes) || (Release(os_->now(), 0, ~size_t{0}) != 0 && Commit(bytes));
+}
+
 bool HugeBlocks::Grow(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
-  // As in MapNew().
-  if (!Commit(more) && (Release(os_->now(), 0, ~size_t{0}) == 0 || !Commit(more))) return false;
-  if (GrowCommitted(block, bytes)) return true;
+  if (!CommitMore(more)) return false;
+  if (GrowHere(block, bytes) || GrowElsewhere(block, bytes)) return true;
   Uncommit(more);
   return false;
 }
 
-bool HugeBlocks::GrowCommitted(Block* block, size_t bytes) {
-  if (os_->resize(block->start, block->bytes, bytes)) {
-    block->bytes = bytes;
-    return true;
-  }
+bool HugeBlocks::GrowHere(Block* block, size_t bytes) {
+  if (!os_->resize(block->start, block->bytes, bytes)) return false;
+  block->bytes = bytes;
+  return true;
+}
+
+bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
   std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
   if (target == nullptr) return false;
   if (!os_->move(block->start, block->bytes, target, bytes)) {
@@ -187,7 +193,7 @@ bool HugeBlocks::GrowCommitted(Block* block, size_t bytes) {
   return true;
 }
 
-std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents) {
+std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, Account* account) {
   const size_t page = OsPageBytes();
   if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
   bytes = RoundUp(bytes, page);
@@ -196,7 +202,11 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents) {
     block = TakeCached(bytes, alignment);
     if (block != nullptr) {
       // A short rest costs less as part of the block than unmapped now and faulted in later.
-      if (block->bytes - bytes > bytes / kShareOfRest) Split(block, bytes);
+      if (account != nullptr || block->bytes - bytes > bytes / kShareOfRest) Split(block, bytes);
+      if (account != nullptr && block->bytes != bytes) {  // munmap was refused
+        Cache(block);
+        block = nullptr;
+      }
     } else if (alignment <= page) {
       block = TakeCachedToGrow(bytes);
       if (block != nullptr && !Grow(block, bytes)) {
@@ -207,6 +217,7 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents) {
   }
   if (block == nullptr) block = MapNew(bytes, alignment, contents);
   if (block == nullptr) return nullptr;
+  block->account = account;
   LockGuard guard(lock_);
   Enter(block);
   return block->start;
@@ -241,14 +252,14 @@ void HugeBlocks::TrimCache() {
   }
 }
 
-bool HugeBlocks::Give(std::byte* start) {
-  Block* block;
-  {
-    LockGuard guard(lock_);
-    block = Leave(start);
-    if (block == nullptr) return false;
-    recent_[recent_next_++ % kRecent] = {start, block->bytes};
-  }
+// What there is to note about a block that has left the table for good.
+void HugeBlocks::Settle(Block* block) {
+  recent_[recent_next_++ % kRecent] = {block->start, block->bytes};
+  if (block->account != nullptr) block->account->RefundHuge(block->bytes);
+  block->account = nullptr;
+}
+
+void HugeBlocks::PutAway(Block* block) {
   const bool at_once = g_options.release_delay_ms == 0 || g_options.zero_on_free != 0 ||
                        (limit_ != nullptr && limit_->IsOverSoftLimit());
   if (at_once) {
@@ -256,7 +267,40 @@ bool HugeBlocks::Give(std::byte* start) {
   } else {
     Cache(block);
   }
+}
+
+bool HugeBlocks::Give(std::byte* start) {
+  Block* block;
+  {
+    LockGuard guard(lock_);
+    block = Leave(start);
+    if (block == nullptr) return false;
+    Settle(block);
+  }
+  PutAway(block);
   return true;
+}
+
+HugeBlocks::Block* HugeBlocks::LeaveOneOf(const Account* account, size_t bucket) {
+  LockGuard guard(lock_);
+  Block* block = table_[bucket];
+  while (block != nullptr && block->account != account) block = block->chain;
+  if (block == nullptr) return nullptr;
+  Leave(block->start);
+  Settle(block);
+  return block;
+}
+
+void HugeBlocks::GiveAllOf(Account* account) {
+  for (size_t bucket = 0; bucket < kBuckets && account->huge() != 0; ++bucket) {
+    while (Block* const block = LeaveOneOf(account, bucket)) PutAway(block);
+  }
+}
+
+Account* HugeBlocks::AccountOf(const std::byte* start) {
+  LockGuard guard(lock_);
+  const Block* block = Find(start);
+  return block != nullptr ? block->account : nullptr;
 }
 
 size_t HugeBlocks::BytesOf(const std::byte* start) {
@@ -283,6 +327,24 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   LockGuard guard(lock_);
   Enter(block);
   return resized ? block->start : nullptr;
+}
+
+size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
+  bytes = RoundUp(bytes, OsPageBytes());
+  Block* block;
+  {
+    LockGuard guard(lock_);
+    block = Leave(start);  // as in Resize()
+  }
+  if (block == nullptr) return 0;
+  if (bytes < block->bytes) {
+    Split(block, bytes);
+  } else if (const size_t more = bytes - block->bytes; more != 0 && CommitMore(more)) {
+    if (!GrowHere(block, bytes)) Uncommit(more);
+  }
+  LockGuard guard(lock_);
+  Enter(block);
+  return block->bytes;
 }
 
 size_t HugeBlocks::BytesAround(const std::byte* address) {

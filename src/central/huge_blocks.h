@@ -12,6 +12,7 @@
 #include <cstddef>
 
 #include "base/intrusive_list.h"
+#include "central/account.h"
 #include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "os/os_memory.h"
@@ -27,15 +28,27 @@ class HugeBlocks {
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
   // or the limit refuses. `zero`: the block must read as zero, and then its pages are untouched.
+  // `account`: whose block it is, nullptr for nobody's; the caller has charged `bytes` in whole
+  // pages, which is how long such a block is, and Give() refunds them.
   enum class Contents { kAny, kZero };
-  [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents)
-      ABSL_LOCKS_EXCLUDED(lock_);
+  [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents,
+                                Account* account = nullptr) ABSL_LOCKS_EXCLUDED(lock_);
 
   // False if no live huge block starts there.
   [[nodiscard]] bool Give(std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
 
+  // Gives all blocks of the account.
+  void GiveAllOf(Account* account) ABSL_LOCKS_EXCLUDED(lock_);
+
   // Usable bytes; 0 if no live huge block starts there.
   size_t BytesOf(const std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Whose live block it is; nullptr for nobody's, and if there is none.
+  Account* AccountOf(const std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Usable bytes of a live block after an attempt to make it `bytes` long where it is. Does not
+  // charge its account, and Resize() does not either.
+  size_t ResizeInPlace(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Makes a live block `bytes` long, in place or by moving its pages to other addresses without
   // copying; where it is now, nullptr if neither works and the block is as before.
@@ -63,6 +76,7 @@ class HugeBlocks {
     Block* chain;  // next in its bucket of the table
     std::byte* start;
     size_t bytes;
+    Account* account;
     Milliseconds idle_since;
   };
 
@@ -73,17 +87,22 @@ class HugeBlocks {
   Block* Find(const std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Enter(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* Leave(std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
+  void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCached(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCachedToGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void Cache(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void TrimCache() ABSL_LOCKS_EXCLUDED(lock_);
   void Split(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool Grow(Block* block, size_t bytes);
+  bool CommitMore(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool Grow(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool GrowHere(Block* block, size_t bytes);
+  bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents);
   void UnmapBlock(Block* block);
   Block* NewBlock(std::byte* start, size_t bytes);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
-  bool GrowCommitted(Block* block, size_t bytes);
   bool Commit(size_t bytes);
   void Uncommit(size_t bytes);
   Block* PopOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);

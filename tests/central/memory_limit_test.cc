@@ -199,6 +199,27 @@ TEST_F(CommittedTest, HugeBlocksCountLiveCachedResizedAndSplit) {
   EXPECT_EQ(limit_.committed(), metadata_.mapped_bytes());
 }
 
+TEST_F(CommittedTest, HugeBlocksResizedInPlaceCount) {
+  std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
+  constexpr size_t kShorter = 8 * kMiB - 512 * kKiB;
+  ASSERT_EQ(huge_.ResizeInPlace(block, kShorter), kShorter);
+  ExpectSum(0);
+  ASSERT_EQ(huge_.ResizeInPlace(block, 8 * kMiB), 8 * kMiB) << "the addresses are free";
+  ExpectSum(0);
+
+  os_.RefuseEvery(FakeOs::kResize);
+  EXPECT_EQ(huge_.ResizeInPlace(block, 9 * kMiB), 8 * kMiB);
+  ExpectSum(0);
+}
+
+TEST_F(CommittedTest, NoHugeBlockGrowsInPlaceBeyondTheHardLimit) {
+  std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
+  g_options.hard_limit = 16 * kMiB;
+
+  EXPECT_EQ(huge_.ResizeInPlace(block, 18 * kMiB), 8 * kMiB);
+  ExpectSum(0);
+}
+
 TEST_F(CommittedTest, WhatTheOsRefusesIsNotCounted) {
   ASSERT_NE(central_.TakeSuperblock(), nullptr);  // the first tables
   std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
