@@ -298,6 +298,10 @@ Parcel* Arena::TakeEmptyParcels(ParcelSize size) {
 
 std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   LockGuard guard(lock_);
+  return TakeRunLocked(bytes, alignment, zero_pages);
+}
+
+std::byte* Arena::TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   if (HasPost()) DrainInbox();
   const size_t granule_alignment = alignment <= kGranuleBytes ? 1 : alignment / kGranuleBytes;
   const Run run = runs_.TakeRun(GranulesOf(bytes), static_cast<uint32_t>(granule_alignment),

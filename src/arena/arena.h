@@ -86,6 +86,9 @@ class alignas(kIsolation) Arena {
   // `zero_pages` may be null. REQUIRES: bytes <= kLargeMax.
   [[nodiscard]] std::byte* TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages)
       ABSL_LOCKS_EXCLUDED(lock_);
+  // The same for a caller who holds lock().
+  [[nodiscard]] std::byte* TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // REQUIRES: `run` is used, checked under no lock: the block is the caller's.
   void GiveRun(const Run& run) ABSL_LOCKS_EXCLUDED(lock_);
   // Usable bytes of the block after an attempt to make it `bytes` long in place.
@@ -106,6 +109,13 @@ class alignas(kIsolation) Arena {
   // will find work.
   bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
 
+  // Gives all memory to the central heap, whatever lives there. For the arenas of heaps that the
+  // program makes: no cache, parcel or depot holds a block of theirs.
+  void Clear() ABSL_LOCKS_EXCLUDED(lock_);
+
+  size_t SuperblockBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
+    return runs_.superblock_count() * kSuperblockBytes;
+  }
   // `classes`, if not null, are kSizeClasses entries to which what is here is added.
   ArenaStats Stats(ArenaClassStats* classes = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

@@ -29,6 +29,17 @@ Arena* ArenaSet::At(size_t index) {
   return arena;
 }
 
+Arena* ArenaSet::ForUserHeap(size_t index) {
+  Arena* const arena = At(kMaxArenas + index);
+  size_t known = user_heaps_.load(std::memory_order_relaxed);
+  // Release pairs with the acquire in total(): the arena is seen with its number.
+  while (arena != nullptr && known <= index &&
+         !user_heaps_.compare_exchange_weak(known, index + 1, std::memory_order_release,
+                                            std::memory_order_relaxed)) {
+  }
+  return arena;
+}
+
 Arena* ArenaSet::AcquireNear(Arena* home) {
   if (home->lock().TryAcquire()) return home;
   for (size_t i = 1; i < std::min<size_t>(count_, 4); ++i) {

@@ -4,6 +4,9 @@
 // it: nothing is left behind on the CPUs that it was on. From the second thread on all are in use.
 // (Two threads that share an arena pass blocks to each other through it that lie in one line.)
 //
+// The heaps that the program makes have arenas too, from number kMaxArenas on. No thread works with
+// one of these unless it was told to; what is done to all arenas is done to them.
+//
 // Arenas are made when a thread first needs them and live as long as the process.
 // Thread-safe; making one takes the start-up lock.
 #ifndef CMA_ARENA_ARENA_SET_H_
@@ -59,20 +62,34 @@ class ArenaSet {
   Arena* Existing(size_t index) const { return arenas_[index].load(std::memory_order_acquire); }
   Arena* Owner(const Superblock* superblock) const {
     const uint16_t id = superblock->arena.load(std::memory_order_relaxed);
-    return id < kMaxArenas ? Existing(id) : nullptr;
+    return id < kIds ? Existing(id) : nullptr;
   }
 
+  // The arena of the program's heap `index`; nullptr if there is no memory for it.
+  // REQUIRES: index < kMaxUserHeaps.
+  Arena* ForUserHeap(size_t index);
+
+  // Those that threads work with.
   size_t count() const { return count_; }
+  // All, those of the program's heaps included; more may come while they are gone through.
+  size_t total() const { return count_ + user_heaps_.load(std::memory_order_acquire); }
+  // nullptr if it was never made. REQUIRES: position < total().
+  Arena* Nth(size_t position) const {
+    return Existing(position < count_ ? position : kMaxArenas + position - count_);
+  }
   size_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
  private:
+  static constexpr size_t kIds = kMaxArenas + kMaxUserHeaps;
+
   CentralHeap* const central_;
   Lock lock_{LockRank::kStartUp};
   size_t count_ = 1;
   std::atomic<size_t> in_use_{1};
-  std::atomic<Arena*> arenas_[kMaxArenas] = {};
+  std::atomic<size_t> user_heaps_{0};  // one more than the highest that ever had an arena
+  std::atomic<Arena*> arenas_[kIds] = {};
   uint16_t ranks_[kMaxCpus] = {};
 };
 

@@ -17,11 +17,11 @@ void Releaser::Purge() {
   if (purging_.exchange(true, std::memory_order_acquire)) return;
   if (purge_left_ == 0) {
     purge_round_ = round_.fetch_add(1, std::memory_order_relaxed) + 1;
-    purge_left_ = arenas_->count();
+    purge_left_ = arenas_->total();
     NoteDelay();
   }
   for (int step = 0; step < kPurgeSteps && purge_left_ > 0; ++step) {
-    Arena* const arena = arenas_->Existing(purge_left_ - 1);
+    Arena* const arena = arenas_->Nth(purge_left_ - 1);
     bool pending = false;
     if (arena == nullptr || !arena->SweepStep(purge_round_, true, &pending)) --purge_left_;
   }

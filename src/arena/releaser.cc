@@ -62,8 +62,8 @@ void Releaser::Run() {
 bool Releaser::Round() {
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
   bool pending = false;
-  for (size_t i = 0; i < arenas_->count(); ++i) {
-    Arena* const arena = arenas_->Existing(i);
+  for (size_t i = 0; i < arenas_->total(); ++i) {
+    Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;
     while (arena->SweepStep(round, Age() == 0, &pending)) {
     }
@@ -82,13 +82,13 @@ void Releaser::Step(Milliseconds now) {
   if (now - started >= RoundPeriod() &&
       round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
     round_.fetch_add(1, std::memory_order_relaxed);
-    arenas_left_.store(static_cast<uint32_t>(arenas_->count()), std::memory_order_relaxed);
+    arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
     huge_->Release(now, Age(), 1);
   }
   uint32_t left = arenas_left_.load(std::memory_order_relaxed);
   if (left == 0) return;
-  Arena* const arena = arenas_->Existing(left - 1);
+  Arena* const arena = arenas_->Nth(left - 1);
   bool pending = false;
   if (arena == nullptr ||
       !arena->SweepStep(round_.load(std::memory_order_relaxed), Age() == 0, &pending)) {
@@ -99,8 +99,8 @@ void Releaser::Step(Milliseconds now) {
 bool Releaser::ReleaseAll() {
   const size_t before = central_->returned_bytes() + huge_->returned_bytes();
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
-  for (size_t i = 0; i < arenas_->count(); ++i) {
-    Arena* const arena = arenas_->Existing(i);
+  for (size_t i = 0; i < arenas_->total(); ++i) {
+    Arena* const arena = arenas_->Nth(i);
     bool pending = false;
     if (arena == nullptr) continue;
     while (arena->SweepStep(round, true, &pending)) {

@@ -34,6 +34,12 @@ constexpr bool HasAged(Milliseconds since, Milliseconds now, Milliseconds age) {
 enum class ArenaId : uint16_t {};
 inline constexpr size_t kMaxArenas = 512;
 
+// The heaps that a program makes have arenas of their own, numbered from kMaxArenas on.
+inline constexpr size_t kMaxUserHeaps = 4096;
+constexpr bool IsUserHeap(uint16_t arena) {
+  return arena >= kMaxArenas && arena < kMaxArenas + kMaxUserHeaps;
+}
+
 }  // namespace cma
 
 #endif  // CMA_BASE_UNITS_H_

@@ -120,6 +120,21 @@ void RunHeap::GiveRun(Run run) {
   }
 }
 
+void RunHeap::GiveAll() {
+  while (Superblock* const superblock = superblocks_.front()) {
+    for (uint32_t g = 0; g < kGranulesPerSuperblock;) {
+      const Run run = RunAt(superblock, g);
+      if (StateOf(run) == RunState::kFree) RemoveFree(run);
+      EraseStart(run);
+      g = run.end();
+    }
+    const Run whole = {superblock, 0, kGranulesPerSuperblock};
+    WriteTags(whole, RunState::kFree);
+    InsertFree(whole);
+    RemoveSuperblock(superblock);
+  }
+}
+
 bool RunHeap::ResizeRun(Run run, uint32_t length) {
   if (length > run.length) {
     const Run right = RunAfter(run);

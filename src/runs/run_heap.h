@@ -37,6 +37,10 @@ class RunHeap {
   // Takes a used or slab run back. If that empties its superblock, the central heap may get it.
   void GiveRun(Run run);
 
+  // Gives all superblocks to the central heap, whatever their runs are.
+  // REQUIRES: none is a slab any longer by its table; nobody has a block of them.
+  void GiveAll();
+
   // Changes the length of a used run in place; false if its right neighbour is in use.
   // REQUIRES: length >= kGranulesPerSlot.
   [[nodiscard]] bool ResizeRun(Run run, uint32_t length);
