@@ -4,6 +4,7 @@
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
 #include "hardening/quarantine.h"
+#include "heaps/user_heaps.h"
 #include "os/os_process.h"
 
 namespace cma {
@@ -11,12 +12,13 @@ namespace {
 
 template <typename F>
 void ForEachArena(F f) {
-  for (size_t i = 0; i < g_heap.arenas.count(); ++i) {
-    if (Arena* arena = g_heap.arenas.Existing(i); arena != nullptr) f(arena);
+  for (size_t i = 0; i < g_heap.arenas.total(); ++i) {
+    if (Arena* arena = g_heap.arenas.Nth(i); arena != nullptr) f(arena);
   }
 }
 
 void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  g_user_heaps.lock().Acquire();
   g_heap.arenas.lock().Acquire();
   g_caches.lock().Acquire();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
@@ -36,6 +38,7 @@ void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
   g_caches.lock().Release();
   g_heap.arenas.lock().Release();
+  g_user_heaps.lock().Release();
 }
 
 // A thread that was between two instructions of the hit path has left its cache whole; one in a

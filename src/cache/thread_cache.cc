@@ -9,6 +9,7 @@
 #include "cache/cache_registry.h"
 #include "cache/uncached.h"
 #include "cache/wrong_pointer.h"
+#include "heaps/user_heaps.h"
 #include "report/fault.h"
 
 namespace cma {
@@ -287,7 +288,18 @@ class SlowPath {
   ThreadCache* const cache_;
 };
 
+// Whether the block was one of a heap that the program has made; it is back there then.
+bool GiveToUserHeap(uintptr_t block, size_t bytes, uint16_t owner) {
+  UserHeap* const heap = g_user_heaps.OfArena(owner);
+  if (heap == nullptr) [[likely]] return false;
+  MaybeZero(reinterpret_cast<void*>(block), bytes);
+  heap->Give(reinterpret_cast<std::byte*>(block), bytes);
+  g_heap.releaser.NoteFreed();
+  return true;
+}
+
 void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
+  if (GiveToUserHeap(block, ClassBytes(c), owner)) [[unlikely]] return;
   ThreadCache* const cache = CurrentCache();
   if (cache == nullptr) {
     CheckDoubleFree(c, block);
@@ -337,6 +349,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
+    if (GiveToUserHeap(AddressOf(pointer), run.bytes(), owner)) return;
     MaybeZero(pointer, run.bytes());
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
@@ -346,7 +359,8 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   FreeSmall(AddressOf(pointer), slab->size_class, owner);
 }
 
-// A block of another arena: kept if its list is used and runs low, else on its way home.
+// A block of another arena: kept if its list is used and runs low, else on its way home. That of a
+// heap of the program's is never kept, and no outbox has a place for its arena.
 //
 // Without a look at the block: its lines may be in its owner's cache, and are to be found there if
 // it goes home. One that stays is written to soon in any case.
@@ -357,7 +371,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
     if (recent == block || KeyOf(block) == key) return FreeCached(block, c, owner);
   }
   uintptr_t* const slot = cache->lists[c];
-  if (slot < cache->keep_below[c]) {
+  if (slot < cache->keep_below[c] && !IsUserHeap(owner)) {
     recent = block + Outbox::kKept;
     cache->mixed = true;
     return PushAt(slot, cache->lists.data(), c, block, key);

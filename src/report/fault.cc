@@ -54,6 +54,13 @@ void ReportForeignPointer(const char* operation, const void* pointer) {
   Finish(text, "aborting; look for a stack, static or foreign pointer, or memory overwritten");
 }
 
+void ReportWrongHeap(const char* operation, const void* heap) {
+  Text text;
+  text.Add("cma: invalid ").Add(operation).Add(" with heap ").AddHex(AddressOf(heap));
+  text.Add(": it is no live heap");
+  Finish(text, "aborting; pass what cma_heap_create returned, and only until cma_heap_destroy");
+}
+
 void ReportNoMemory(size_t bytes) {
   Text text;
   text.Add("cma: out of memory: operator new of ").AddNumber(bytes);

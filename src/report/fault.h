@@ -19,6 +19,10 @@ namespace cma {
 // cma never gave `pointer` out.
 [[noreturn]] void ReportForeignPointer(const char* operation, const void* pointer);
 
+// `heap`, given to the function `operation`, is none that cma_heap_create() has made, or it was
+// destroyed.
+[[noreturn]] void ReportWrongHeap(const char* operation, const void* heap);
+
 // operator new could not get `bytes` and there is no C++ runtime to throw with.
 [[noreturn]] void ReportNoMemory(size_t bytes);
 

@@ -16,6 +16,7 @@
 namespace cma {
 
 enum class LockRank : uint8_t {
+  kUserHeaps,    // making and destroying heaps of the program
   kStartUp,      // first use of the heap
   kRegistry,     // list of live thread caches
   kArena,        // one arena at a time (fork and statistics: all, by number)

@@ -1,0 +1,50 @@
+#include "heaps/user_heaps.h"
+
+#include <new>
+
+#include "arena/heap.h"
+#include "options/options.h"
+
+namespace cma {
+
+constinit UserHeaps g_user_heaps(g_heap.arenas, g_heap.central, g_heap.huge);
+
+// One that was destroyed, else a new one.
+UserHeap* UserHeaps::Unused() {
+  if (UserHeap* const heap = unused_; heap != nullptr) {
+    unused_ = heap->next_unused_;
+    return heap;
+  }
+  if (made_ == kMaxUserHeaps) return nullptr;
+  Arena* const arena = arenas_->ForUserHeap(made_);
+  void* const memory = arena != nullptr ? central_->metadata().Take(sizeof(UserHeap)) : nullptr;
+  if (memory == nullptr) return nullptr;
+  auto* const heap = new (memory) UserHeap(*arena, central_->map(), *huge_);
+  // Threads get to know the heap, and blocks of it, from the one that makes it.
+  heaps_[made_++].store(heap, std::memory_order_relaxed);
+  return heap;
+}
+
+UserHeap* UserHeaps::Make(const char* name, size_t limit) {
+  LockGuard guard(lock_);
+  UserHeap* const heap = Unused();
+  if (heap == nullptr) return nullptr;
+  heap->Open(name, limit);
+  live_.fetch_add(1, std::memory_order_relaxed);
+  return heap;
+}
+
+bool UserHeaps::Destroy(UserHeap* heap) {
+  LockGuard guard(lock_);
+  if (!heap->is_live()) return false;
+  heap->Close();
+  // Its blocks count as freed, and those must not keep what was written to them. Memory that went
+  // back to the OS reads as zero.
+  if (g_options.zero_on_free != 0) central_->Release(central_->os().now(), 0, SIZE_MAX);
+  heap->next_unused_ = unused_;
+  unused_ = heap;
+  live_.fetch_sub(1, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace cma
