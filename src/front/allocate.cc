@@ -120,7 +120,8 @@ Found Find(const char* operation, const void* block) {
 void* MoveBlock(void* block, size_t old_bytes, size_t size) {
   // What has grown once will grow again.
   const size_t room = size / kShareOfRoom;
-  const bool grows = size > old_bytes && size >= kGrowingBytes && size + room <= kLargeMax;
+  const bool grows = size > old_bytes && size >= kGrowingBytes &&
+                     size <= kLargeMax && size + room <= kLargeMax;
   void* const moved = Allocate(grows ? size + room : size);
   if (moved == nullptr) return nullptr;
   memcpy(moved, block, std::min(old_bytes, size));

@@ -155,7 +155,8 @@ TEST(ReallocTest, FailureLeavesTheOldBlockUntouched) {
     if (size == 0) continue;
     void* const block = FilledBlock(size);
     for (const size_t impossible :
-         {SIZE_MAX, size_t{PTRDIFF_MAX} + 1, size_t{PTRDIFF_MAX}, size_t{1} << 47}) {
+         {SIZE_MAX, SIZE_MAX / 9 * 8 + 7, SIZE_MAX / 9 * 8 + 20'000, size_t{PTRDIFF_MAX} + 1,
+          size_t{PTRDIFF_MAX}, size_t{1} << 47}) {
       errno = 0;
 
       void* const result = cma_realloc(block, Opaque(impossible));
