@@ -73,6 +73,33 @@ CMA_API int cma_posix_memalign(void** result, size_t alignment, size_t size) CMA
 CMA_API void* cma_valloc(size_t size) CMA_NOEXCEPT;
 CMA_API void* cma_pvalloc(size_t size) CMA_NOEXCEPT;
 
+/* A block like cma_aligned_alloc()'s of `count` times `size` zero bytes, and like
+ * cma_calloc()'s: an overflowing product fails with ENOMEM. */
+CMA_API void* cma_aligned_calloc(size_t alignment, size_t count, size_t size) CMA_NOEXCEPT;
+
+/* cma_realloc() to an address that is a multiple of `alignment`, a power of two; any other
+ * alignment fails with errno EINVAL. Whatever the block's alignment was before. */
+CMA_API void* cma_aligned_realloc(void* block, size_t alignment, size_t size) CMA_NOEXCEPT;
+
+/* A block and the bytes that the caller may use in it: for buffers that grow into
+ * what they have. Comes back in two registers. */
+typedef struct cma_sized_block {
+  void* block;
+  size_t bytes;
+} cma_sized_block;
+
+/* cma_malloc(size) with the size that it really has, cma_good_size(size) or more:
+ * `bytes` may be used, and is at least `size`. {NULL, 0} on failure. */
+CMA_API cma_sized_block cma_malloc_sized(size_t size) CMA_NOEXCEPT;
+
+/* Makes the block at least `size` bytes long without moving it: grows it into free
+ * memory behind it, or gives back what it no longer needs. Returns its usable bytes,
+ * or 0 if it cannot be that long where it is; then it is as before. Never fails to
+ * shrink, but small blocks (1 KiB and less) stay as long as they are, and larger ones
+ * keep 1 KiB (above 1 MiB: 1 MiB) or so. Contents up to the smaller size stay. 0 for
+ * NULL. errno is kept. The caller holds the block, as for cma_realloc(). */
+CMA_API size_t cma_try_resize(void* block, size_t size) CMA_NOEXCEPT;
+
 /* The bytes the caller may use in the block, at least what was asked for; 0 for
  * NULL. Source: malloc_usable_size(3). */
 CMA_API size_t cma_malloc_usable_size(const void* block) CMA_NOEXCEPT;
@@ -84,6 +111,17 @@ CMA_API size_t cma_good_size(size_t size) CMA_NOEXCEPT;
  * the arenas and the central heap. `pad` (bytes to keep) is accepted and not
  * used. 1 if any memory was returned, else 0. Source: malloc_trim(3). */
 CMA_API int cma_malloc_trim(size_t pad) CMA_NOEXCEPT;
+
+/* cma_malloc_trim() that says how many bytes went back to the operating system in the
+ * meantime, by this call or by other threads; 0 if there were none. Takes every
+ * arena's lock in turn; the time grows with the heap. */
+CMA_API size_t cma_release(void) CMA_NOEXCEPT;
+
+/* The calling thread is about to sleep for long: what is free in its cache goes back to
+ * the arenas, where other threads can have it and the operating system gets it in the
+ * end, and the cache itself with it. The thread's next allocation or free makes it
+ * again, which costs a few microseconds. Keeps errno. */
+CMA_API void cma_thread_idle(void) CMA_NOEXCEPT;
 
 /* Where the heap's memory is, in bytes. Two sums hold in every answer, exactly:
  *
@@ -118,6 +156,7 @@ typedef struct cma_stats {
   size_t rss_bytes;            /* of the process; 0 if the kernel does not tell */
   size_t other_bytes;          /* RSS that is not cma's, at least */
   size_t absent_bytes;         /* of resident_most_bytes, not in RSS, at least */
+  size_t heaps;                /* heaps made with cma_heap_create() */
 } cma_stats;
 
 /* Fills *stats. Takes every arena's lock in turn; never allocates. */
@@ -166,6 +205,63 @@ CMA_API int cma_option_set(const char* name, const char* value) CMA_NOEXCEPT;
  * enough). Returns 0, or -1 with errno set to ENOENT: no option has this name;
  * ERANGE: the text does not fit, and nothing was written. */
 CMA_API int cma_option_get(const char* name, char* value, size_t size) CMA_NOEXCEPT;
+
+/* Heaps
+ *
+ * A heap is a part of the program's memory that can be limited, counted and given back
+ * on its own: one for each subsystem, tenant or request. Its blocks are like all others:
+ * any thread allocates from it, and any thread frees them with cma_free() or free().
+ * cma_realloc() leaves a block in its heap.
+ *
+ * All heaps share the rest of cma, but no two of them a page of blocks. Each call takes
+ * the heap's lock: for blocks that many threads take and free all the time, plain
+ * cma_malloc() is faster. Up to 4,096 heaps at a time.
+ *
+ * A handle is good from cma_heap_create() until cma_heap_destroy(). Using one that was
+ * destroyed is reported on stderr and the process is aborted, as long as its place was
+ * not taken by a new heap. */
+typedef struct cma_heap cma_heap;
+
+/* A heap. `name` is for people and statistics: it is copied, up to 63 bytes, and may be
+ * NULL. `limit_bytes`: the usable bytes of all its blocks together are never more; 0 for
+ * no limit. NULL with errno ENOMEM if there is no memory or there are 4,096. */
+CMA_API cma_heap* cma_heap_create(const char* name, size_t limit_bytes) CMA_NOEXCEPT;
+
+/* Ends the heap. All of its blocks are gone, freed or not, and their memory can be used
+ * by others at once; the operating system gets it back after release_delay_ms or by
+ * cma_release(). No other thread may be using the heap, or be freeing a block of it, and
+ * no block of it may be used or freed afterwards; a free is reported like that of any
+ * wrong pointer, until the memory is in use again. NULL is ignored. The time grows with
+ * the memory of the heap (by about 10 us for each 4 MiB). */
+CMA_API void cma_heap_destroy(cma_heap* heap) CMA_NOEXCEPT;
+
+/* cma_malloc(), cma_calloc() and cma_aligned_alloc() from the heap. They also fail, with
+ * errno ENOMEM, if the block would take the heap over its limit; what is freed counts no
+ * more from the moment that the free returns. */
+CMA_API void* cma_heap_malloc(cma_heap* heap, size_t size) CMA_NOEXCEPT;
+CMA_API void* cma_heap_calloc(cma_heap* heap, size_t count, size_t size) CMA_NOEXCEPT;
+CMA_API void* cma_heap_aligned_alloc(cma_heap* heap, size_t alignment, size_t size) CMA_NOEXCEPT;
+
+/* cma_realloc(), after which the block is in `heap`: one of another heap, or of none, is
+ * moved there. A block that has to move counts twice while it does. */
+CMA_API void* cma_heap_realloc(cma_heap* heap, void* block, size_t size) CMA_NOEXCEPT;
+
+/* The heap that a live block is in; NULL for a block of none, and for NULL. */
+CMA_API cma_heap* cma_heap_of(const void* block) CMA_NOEXCEPT;
+
+typedef struct cma_heap_stats {
+  const char* name;     /* good until the heap is destroyed; "" if it has none */
+  size_t limit_bytes;   /* 0: no limit */
+  size_t live_bytes;    /* usable bytes of its blocks; never above the limit */
+  size_t peak_bytes;    /* the most that live_bytes was */
+  size_t huge_bytes;    /* part of live_bytes that is mapped alone */
+  size_t mapped_bytes;  /* address space: 4 MiB at a time, and huge_bytes */
+  size_t refusals;      /* times that the limit has refused memory */
+} cma_heap_stats;
+
+/* Fills *stats; each field is true for some moment during the call. Takes the heap's
+ * lock; never allocates. */
+CMA_API void cma_heap_get_stats(cma_heap* heap, cma_heap_stats* stats) CMA_NOEXCEPT;
 
 /* "MAJOR.MINOR.PATCH" of the library, for proof that it is in use. */
 CMA_API const char* cma_version(void) CMA_NOEXCEPT;

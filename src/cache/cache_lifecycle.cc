@@ -24,12 +24,15 @@ constinit ThreadCache g_ended_cache;
 constinit std::atomic<bool> g_heap_ready{false};
 constinit std::atomic<bool> g_fork_registered{false};
 
-void EndCache(void* value) {
-  auto* cache = static_cast<ThreadCache*>(value);
-  if (cache != t_cache) return;
-  t_cache = &g_ended_cache;
+void EndCache(ThreadCache* cache, ThreadCache* successor) {
+  t_cache = successor;
   g_caches.Remove(cache);
   DeleteCache(cache);
+}
+
+void EndCacheAtExit(void* value) {
+  auto* cache = static_cast<ThreadCache*>(value);
+  if (cache == t_cache) EndCache(cache, &g_ended_cache);
 }
 
 void EnsureForkHandlers() {
@@ -65,7 +68,7 @@ void EnsureHeap() {
   g_heap.arenas.Initialize(g_options.arenas);
   if (IsHardened()) g_heap.arenas.UseAll();
   g_quarantine.Open(g_options.quarantine_kib * kKiB, g_heap.metadata);
-  OsOnThreadExit(EndCache);
+  OsOnThreadExit(EndCacheAtExit);
   Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
     return g_caches.Holds(c, AddressOf(block));
   });
@@ -79,6 +82,11 @@ void DeleteCache(ThreadCache* cache) {
   cache->arrays.Clear(g_heap.metadata);
   g_caches.UnclaimAll(cache);
   g_heap.metadata.Give(cache, kCacheBytes);
+}
+
+void RetireCurrentCache() {
+  ThreadCache* const cache = t_cache;
+  if (cache != &g_no_cache && cache != &g_ended_cache) EndCache(cache, &g_no_cache);
 }
 
 ThreadCache* CurrentCache() {

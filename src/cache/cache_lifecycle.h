@@ -23,6 +23,9 @@ void EmptyCache(ThreadCache* cache);
 // EmptyCache(), and gives the cache itself back.
 void DeleteCache(ThreadCache* cache);
 
+// Ends the calling thread's cache, if it has one; its next allocation or free makes another.
+void RetireCurrentCache();
+
 }  // namespace cma
 
 #endif  // CMA_CACHE_CACHE_LIFECYCLE_H_

@@ -25,9 +25,7 @@ namespace cma {
 
 // REQUIRES: alignment is a power of two.
 [[nodiscard]] void* AllocateAligned(size_t alignment, size_t size);
-
-// The block's bytes in a block of `size`; the old one is then gone. REQUIRES: block is not null.
-[[nodiscard]] void* Reallocate(void* block, size_t size);
+[[nodiscard]] void* AllocateAlignedZeroed(size_t alignment, size_t size);
 
 // Usable bytes. Reports a pointer that is no live block; `operation` is what was called with it.
 size_t UsableBytes(const char* operation, const void* block);

@@ -1,6 +1,7 @@
 // The prefixed interface of <cma/cma.h>.
 #include "cma/cma.h"
 
+#include "cache/cache_lifecycle.h"
 #include "front/family.h"
 #include "front/memcheck_names.h"
 #include "front/option_calls.h"
@@ -31,6 +32,21 @@ void* cma_valloc(size_t size) noexcept { return cma::Valloc(size); }
 void* cma_pvalloc(size_t size) noexcept { return cma::Pvalloc(size); }
 size_t cma_malloc_usable_size(const void* block) noexcept { return cma::UsableSize(block); }
 size_t cma_good_size(size_t size) noexcept { return cma::GoodSize(size); }
+cma_sized_block cma_malloc_sized(size_t size) noexcept {
+  void* const block = cma::Allocate(size);
+  return {block, block != nullptr ? cma::GoodSize(size) : 0};
+}
+void* cma_aligned_calloc(size_t alignment, size_t count, size_t size) noexcept {
+  return cma::AlignedCalloc(alignment, count, size);
+}
+void* cma_aligned_realloc(void* block, size_t alignment, size_t size) noexcept {
+  return cma::AlignedRealloc(block, alignment, size);
+}
+size_t cma_try_resize(void* block, size_t size) noexcept {
+  return block != nullptr ? cma::ResizeInPlace(block, size) : 0;
+}
+size_t cma_release() noexcept { return cma::ReleaseMemory(); }
+void cma_thread_idle() noexcept { cma::RetireCurrentCache(); }
 int cma_malloc_trim(size_t) noexcept { return cma::Trim(); }
 void cma_get_stats(cma_stats* stats) noexcept { cma::CollectStats(stats); }
 void cma_stats_print(int fd) noexcept { cma::PrintStats(fd); }

@@ -4,9 +4,14 @@
 
 namespace cma {
 
-int Trim() {
+size_t ReleaseMemory() {
+  const auto returned = [] {
+    return g_heap.central.returned_bytes() + g_heap.huge.returned_bytes();
+  };
+  const size_t before = returned();
   ThreadCache::FlushCurrent();
-  return g_heap.releaser.ReleaseAll() ? 1 : 0;
+  g_heap.releaser.ReleaseAll();
+  return returned() - before;
 }
 
 }  // namespace cma

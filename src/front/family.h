@@ -11,6 +11,7 @@
 #include <bit>
 
 #include "front/allocate.h"
+#include "front/resize.h"
 
 namespace cma {
 
@@ -74,8 +75,30 @@ inline size_t UsableSize(const void* block) {
   return block == nullptr ? 0 : UsableBytes("malloc_usable_size", block);
 }
 
-// malloc_trim(3) for the calling thread's cache, the arenas and the central heap.
-int Trim();
+inline void* AlignedCalloc(size_t alignment, size_t count, size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) [[unlikely]] return Fail(ENOMEM);
+  if (!IsPowerOfTwo(alignment)) return Fail(EINVAL);
+  return AllocateAlignedZeroed(alignment, bytes);
+}
+
+// Size 0 is as in Realloc().
+inline void* AlignedRealloc(void* block, size_t alignment, size_t size) {
+  if (!IsPowerOfTwo(alignment)) return Fail(EINVAL);
+  if (block == nullptr) return AllocateAligned(alignment, size);
+  if (size == 0) {
+    Deallocate(block);
+    return nullptr;
+  }
+  return ReallocateAligned(block, alignment, size);
+}
+
+// Returns what is free in the calling thread's cache, the arenas and the central heap to the OS;
+// the bytes that went there meanwhile.
+size_t ReleaseMemory();
+
+// malloc_trim(3): whether there were any.
+inline int Trim() { return ReleaseMemory() != 0 ? 1 : 0; }
 
 }  // namespace cma
 

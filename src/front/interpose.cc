@@ -24,9 +24,7 @@ CMA_EXPORT void* reallocarray(void* block, size_t count, size_t size) noexcept {
 CMA_EXPORT void free(void* block) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void cfree(void* block) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void free_sized(void* block, size_t) noexcept { cma::Deallocate(block); }
-CMA_EXPORT void free_aligned_sized(void* block, size_t, size_t) noexcept {
-  cma::Deallocate(block);
-}
+CMA_EXPORT void free_aligned_sized(void* block, size_t, size_t) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void* memalign(size_t alignment, size_t size) noexcept {
   return cma::MemAlign(alignment, size);
 }

@@ -27,8 +27,8 @@ struct mallinfo2 MallInfo2() {
   info.hblkhd = s.huge_bytes;
   info.uordblks = s.live_bytes;
   info.fsmblks = s.thread_cached_bytes;
-  info.fordblks = s.thread_cached_bytes + s.slab_free_bytes + s.free_run_bytes +
-                  s.free_superblock_bytes;
+  info.fordblks =
+      s.thread_cached_bytes + s.slab_free_bytes + s.free_run_bytes + s.free_superblock_bytes;
   info.keepcost = s.dirty_bytes;
   return info;
 }

@@ -58,13 +58,16 @@ template <typename Allocator>
 }
 
 [[gnu::noinline]] void* NewMissed(size_t size) {
-  if (void* block = Allocate(size)) [[likely]] return block;
+  if (void* block = Allocate(size)) [[likely]]
+    return block;
   return RetryOrThrow(size, [size] { return Allocate(size); });
 }
 
 inline void* New(size_t size) {
-  if (size > kTableMax) [[unlikely]] return NewMissed(size);
-  if (void* block = AllocateHit(size)) [[likely]] return block;
+  if (size > kTableMax) [[unlikely]]
+    return NewMissed(size);
+  if (void* block = AllocateHit(size)) [[likely]]
+    return block;
   return NewMissed(size);
 }
 
@@ -84,7 +87,8 @@ void* NewAligned(size_t size, std::align_val_t alignment) {
 }
 
 inline void* NewNothrow(size_t size) noexcept {
-  if (void* block = Allocate(size)) [[likely]] return block;
+  if (void* block = Allocate(size)) [[likely]]
+    return block;
   return NewNothrowMissed(size);
 }
 

@@ -60,6 +60,7 @@ class UserHeap : public Account {
   }
 
   const char* name() const { return name_; }
+  size_t arena_number() const { return static_cast<size_t>(arena_->id()); }
   bool is_live() const { return is_live_.load(std::memory_order_relaxed); }
   // `live` and `peak` are not above the limit.
   struct Figures {

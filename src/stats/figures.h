@@ -50,6 +50,7 @@ inline constexpr Figure kFigures[] = {
     {"huge_blocks", "huge blocks", &cma_stats::huge_blocks, FigureKind::kCount,
      "number of blocks above 1 MiB"},
     {"arenas", "arenas", &cma_stats::arenas, FigureKind::kCount, "arenas in use"},
+    {"heaps", "heaps", &cma_stats::heaps, FigureKind::kCount, "heaps that the program has made"},
     {"threads", "threads", &cma_stats::threads, FigureKind::kCount, "threads with a cache"},
 };
 

@@ -1,11 +1,14 @@
 #include "stats/snapshot.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
 #include "hardening/quarantine.h"
+#include "heaps/user_heaps.h"
 #include "os/os_process.h"
 #include "stats/stats.h"
 
@@ -29,7 +32,9 @@ void CollectArena(Arena* arena, cma_stats& stats, size_t& untouched, Workspace* 
     LockGuard guard(arena->lock());
     a = arena->Stats(space != nullptr ? space->classes.data() : nullptr);
   }
-  ++stats.arenas;
+  const bool is_heaps = IsUserHeap(static_cast<uint16_t>(arena->id()));
+  if (is_heaps && a.superblock_bytes == 0) return;  // empty, or destroyed
+  if (!is_heaps) ++stats.arenas;
   const size_t lent = a.small_lent_bytes + a.run_lent_bytes;
   const size_t slab_free = a.slab_bytes - a.small_lent_bytes;
   stats.live_bytes += lent;
@@ -50,6 +55,17 @@ void CollectArena(Arena* arena, cma_stats& stats, size_t& untouched, Workspace* 
                                            slab_free,
                                            a.free_run_bytes,
                                            a.dirty_bytes};
+}
+
+void CollectHeaps(Details& details) {
+  g_user_heaps.ForEach([&details](UserHeap& heap) {
+    HeapFigures& figures = details.heaps[details.heap_count++];
+    memcpy(figures.name, heap.name(), sizeof figures.name);
+    figures.arena = heap.arena_number();
+    figures.limit = heap.limit() == UserHeap::kNoLimit ? 0 : heap.limit();
+    figures.refusals = heap.refusals();
+    figures.bytes = heap.ReadFigures();
+  });
 }
 
 // What the arenas have lent is live or waits with a thread. The two were read at different moments:
@@ -102,15 +118,17 @@ void Collect(cma_stats& stats, Workspace* space) {
   const size_t quarantined = g_quarantine.bytes();
   stats.thread_cached_bytes = caches.bytes + quarantined;
   size_t untouched = 0;
-  for (size_t i = 0; i < g_heap.arenas.count(); ++i) {
-    Arena* const arena = g_heap.arenas.Existing(i);
+  for (size_t i = 0; i < g_heap.arenas.total(); ++i) {
+    Arena* const arena = g_heap.arenas.Nth(i);
     if (arena != nullptr) CollectArena(arena, stats, untouched, space);
   }
+  stats.heaps = g_user_heaps.live();
   SplitLent(stats);
   CollectOutsideArenas(stats, untouched);
   if (space == nullptr) return;
   space->details.moving_bytes += caches.outbox_bytes + quarantined;
   SplitClasses(*space);
+  CollectHeaps(space->details);
 }
 
 }  // namespace

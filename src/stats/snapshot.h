@@ -1,8 +1,6 @@
 // All figures of one moment: the totals, and where there is room for them the arenas and the size
-// classes that they are made of.
-//
-// A heap of its own beside the process's would be collected like it, with CollectArena() for each
-// of its arenas, and be listed beside the arenas.
+// classes that they are made of, and the heaps that the program has made. A heap's arena is among
+// the arenas.
 #ifndef CMA_STATS_SNAPSHOT_H_
 #define CMA_STATS_SNAPSHOT_H_
 
@@ -11,6 +9,7 @@
 
 #include "arena/arena.h"
 #include "cma/cma.h"
+#include "heaps/user_heap.h"
 
 namespace cma {
 
@@ -36,9 +35,19 @@ struct ArenaFigures {
   size_t dirty;
 };
 
+struct HeapFigures {
+  char name[UserHeap::kNameBytes];
+  size_t arena;  // its number
+  size_t limit;  // 0: none
+  size_t refusals;
+  UserHeap::Figures bytes;
+};
+
 struct Details {
   size_t arena_count;
-  std::array<ArenaFigures, kMaxArenas> arenas;
+  std::array<ArenaFigures, kMaxArenas + kMaxUserHeaps> arenas;
+  size_t heap_count;
+  std::array<HeapFigures, kMaxUserHeaps> heaps;
   std::array<ClassFigures, kSizeClasses> classes;
   size_t large_blocks;  // in superblocks, of no class
   size_t large_bytes;

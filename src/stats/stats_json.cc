@@ -53,6 +53,17 @@ void WriteArena(const ArenaFigures& arena, Text& text) {
   AddMember(text.Add(", "), "dirty_bytes", arena.dirty).Add("}");
 }
 
+void WriteHeap(const HeapFigures& heap, Text& text) {
+  text.Add("  {\"name\": \"").AddEscaped(heap.name).Add("\"");
+  AddMember(text.Add(", "), "arena", heap.arena);
+  AddMember(text.Add(", "), "live_bytes", heap.bytes.live);
+  AddMember(text.Add(", "), "peak_bytes", heap.bytes.peak);
+  AddMember(text.Add(", "), "huge_bytes", heap.bytes.huge);
+  AddMember(text.Add(", "), "mapped_bytes", heap.bytes.mapped);
+  AddMember(text.Add(", "), "limit_bytes", heap.limit);
+  AddMember(text.Add(", "), "refusals", heap.refusals).Add("}");
+}
+
 void WriteClass(SizeClass c, const ClassFigures& figures, Text& text) {
   AddMember(text.Add("  {"), "block_bytes", ClassBytes(c));
   AddMember(text.Add(", "), "live_blocks", figures.live);
@@ -75,6 +86,12 @@ void WriteDetails(const Details& details, const Sink& sink) {
   text.Add(",\n\"arena_list\": [");
   for (size_t i = 0; i < details.arena_count; ++i) {
     WriteArena(details.arenas[i], text.Add(arenas.Next()));
+    sink.Take(text);
+  }
+  Separator heaps;
+  text.Add("],\n\"heap_list\": [");
+  for (size_t i = 0; i < details.heap_count; ++i) {
+    WriteHeap(details.heaps[i], text.Add(heaps.Next()));
     sink.Take(text);
   }
   Separator classes;

@@ -37,6 +37,33 @@ void WriteArenas(const Details& details, const Sink& sink) {
   }
 }
 
+void WriteHeapSample(const char* metric, const HeapFigures& heap, const char* state, size_t value,
+                     const Sink& sink) {
+  Text text;
+  text.Add(metric).Add("{heap=\"").AddEscaped(heap.name).Add("\",arena=\"").AddNumber(heap.arena);
+  if (state != nullptr) text.Add("\",state=\"").Add(state);
+  sink.Take(text.Add("\"} ").AddNumber(value).Add("\n"));
+}
+
+// Two heaps may have one name, but not one arena.
+void WriteHeaps(const Details& details, const Sink& sink) {
+  if (details.heap_count == 0) return;
+  constexpr char kBytes[] = "cma_heap_bytes";
+  WriteHead("heap_bytes", "", "gauge", "heaps that the program has made", sink);
+  for (size_t i = 0; i < details.heap_count; ++i) {
+    const HeapFigures& heap = details.heaps[i];
+    WriteHeapSample(kBytes, heap, "live", heap.bytes.live, sink);
+    WriteHeapSample(kBytes, heap, "peak", heap.bytes.peak, sink);
+    WriteHeapSample(kBytes, heap, "mapped", heap.bytes.mapped, sink);
+    if (heap.limit != 0) WriteHeapSample(kBytes, heap, "limit", heap.limit, sink);
+  }
+  WriteHead("heap_refusals", "_total", "counter", "times that a heap's limit has refused", sink);
+  for (size_t i = 0; i < details.heap_count; ++i) {
+    WriteHeapSample("cma_heap_refusals_total", details.heaps[i], nullptr, details.heaps[i].refusals,
+                    sink);
+  }
+}
+
 void WriteClassSample(const char* metric, SizeClass c, const char* label, const char* value,
                       size_t number, const Sink& sink) {
   Text text;
@@ -74,6 +101,7 @@ void WritePrometheus(const Snapshot& snapshot, const Sink& sink) {
   for (const Figure& figure : kFigures) WriteFigure(figure, snapshot.totals().*figure.field, sink);
   if (snapshot.details() == nullptr) return;
   WriteArenas(*snapshot.details(), sink);
+  WriteHeaps(*snapshot.details(), sink);
   WriteClasses(*snapshot.details(), sink);
 }
 

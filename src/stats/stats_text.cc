@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/units.h"
 #include "stats/figures.h"
 #include "stats/formats.h"
@@ -8,6 +10,8 @@ namespace {
 // Classes that are listed, of those that have most free in slabs, if it is so much.
 constexpr int kClassesShown = 5;
 constexpr size_t kBytesWorthShowing = 256 * kKiB;
+// Heaps of the program's that are listed; the other forms have all.
+constexpr size_t kHeapsShown = 16;
 
 void WriteFigure(const Figure& figure, size_t value, const Sink& sink) {
   Text text;
@@ -40,6 +44,37 @@ void WriteClass(const Details& details, SizeClass c, const Sink& sink) {
   sink.Take(text);
 }
 
+// Classes with much that is free in slabs.
+void WriteClasses(const Details& details, const Sink& sink) {
+  size_t below = ~size_t{0};
+  for (int i = 0; i < kClassesShown; ++i) {
+    const SizeClass c = NextClass(details, below);
+    below = FreeBytes(details, c);
+    if (below < kBytesWorthShowing) return;
+    WriteClass(details, c, sink);
+  }
+}
+
+void WriteHeap(const HeapFigures& heap, const Sink& sink) {
+  Text text;
+  text.Add("cma: ").AddPadded(heap.bytes.live / kKiB, 12).Add(" KiB  heap \"");
+  text.AddEscaped(heap.name).Add("\": live; peak ").AddNumber(heap.bytes.peak / kKiB);
+  text.Add(" KiB, mapped ").AddNumber(heap.bytes.mapped / kKiB).Add(" KiB");
+  if (heap.limit != 0) {
+    text.Add(", limit ").AddNumber(heap.limit / kKiB).Add(" KiB, refused ");
+    text.AddNumber(heap.refusals).Add(" times");
+  }
+  sink.Take(text.Add("\n"));
+}
+
+void WriteHeaps(const Details& details, const Sink& sink) {
+  const size_t shown = std::min(details.heap_count, kHeapsShown);
+  for (size_t i = 0; i < shown; ++i) WriteHeap(details.heaps[i], sink);
+  if (shown == details.heap_count) return;
+  Text text;
+  sink.Take(text.Add("cma: and ").AddNumber(details.heap_count - shown).Add(" more heaps\n"));
+}
+
 }  // namespace
 
 void WriteText(const Snapshot& snapshot, const Sink& sink) {
@@ -53,13 +88,8 @@ void WriteText(const Snapshot& snapshot, const Sink& sink) {
     if (figure.kind != FigureKind::kCount) WriteFigure(figure, s.*figure.field, sink);
   }
   if (snapshot.details() == nullptr) return;
-  size_t below = ~size_t{0};
-  for (int i = 0; i < kClassesShown; ++i) {
-    const SizeClass c = NextClass(*snapshot.details(), below);
-    below = FreeBytes(*snapshot.details(), c);
-    if (below < kBytesWorthShowing) return;
-    WriteClass(*snapshot.details(), c, sink);
-  }
+  WriteHeaps(*snapshot.details(), sink);
+  WriteClasses(*snapshot.details(), sink);
 }
 
 }  // namespace cma

@@ -9,6 +9,7 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
+#include "front/resize.h"
 #include "options/options.h"
 #include "support/opaque.h"
 #include "support/pages.h"

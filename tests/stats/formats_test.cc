@@ -112,6 +112,42 @@ TEST(StatsFormatsTest, PrometheusHasHelpAndTypeBeforeTheSamplesOfAMetric) {
   EXPECT_GE(metrics.size(), 15u);
 }
 
+TEST(StatsFormatsTest, AHeapOfTheProgramsIsInEveryForm) {
+  cma_heap* const heap = cma_heap_create("parts \"A\"", 8 << 20);
+  ASSERT_NE(cma_heap_malloc(heap, 5 << 20), nullptr);
+  EXPECT_EQ(cma_heap_malloc(heap, 5 << 20), nullptr);
+
+  EXPECT_THAT(
+      Written(StatsFormat::kText),
+      HasSubstr(" 5120 KiB  heap \"parts \\\"A\\\"\": live; peak 5120 KiB, mapped 5120 KiB, "
+                "limit 8192 KiB, refused 1 times\n"));
+  EXPECT_THAT(Written(StatsFormat::kJson),
+              ContainsRegex("[{]\"name\": \"parts .\"A.\"\", \"arena\": [0-9]+, "
+                            "\"live_bytes\": 5242880, \"peak_bytes\": 5242880, "
+                            "\"huge_bytes\": 5242880, \"mapped_bytes\": 5242880, "
+                            "\"limit_bytes\": 8388608, \"refusals\": 1[}]"));
+  const std::string prometheus = Written(StatsFormat::kPrometheus);
+  EXPECT_THAT(prometheus,
+              ContainsRegex("\ncma_heap_bytes[{]heap=\"parts .\"A.\"\",arena=\"[0-9]+\","
+                            "state=\"limit\"[}] 8388608\n"));
+  EXPECT_THAT(prometheus, ContainsRegex("\ncma_heap_refusals_total[{]heap=\"parts .\"A.\"\","
+                                        "arena=\"[0-9]+\"[}] 1\n"));
+  cma_heap_destroy(heap);
+  EXPECT_THAT(Written(StatsFormat::kJson), testing::Not(HasSubstr("parts")));
+}
+
+TEST(StatsFormatsTest, OfManyHeapsTheTextNamesSomeAndTheOtherFormsAll) {
+  std::vector<cma_heap*> heaps;
+  for (int i = 0; i < 20; ++i) heaps.push_back(cma_heap_create("one of many", 0));
+
+  EXPECT_THAT(Written(StatsFormat::kText), HasSubstr("cma: and 4 more heaps\n"));
+  const std::string json = Written(StatsFormat::kJson);
+  size_t count = 0;
+  for (size_t at = 0; (at = json.find("one of many", at)) != std::string::npos; ++at) ++count;
+  EXPECT_EQ(count, heaps.size());
+  for (cma_heap* heap : heaps) cma_heap_destroy(heap);
+}
+
 TEST(StatsFormatsTest, WritingThemAllocatesNothing) {
   const auto discard = [](void*, const char*, size_t) {};
   WriteStats(StatsFormat::kJson, {discard, nullptr});

@@ -44,7 +44,9 @@ class CollectStatsTest : public testing::Test {
     const cma_stats& s = snapshot.totals();
     ASSERT_NE(snapshot.details(), nullptr);
     const Details& details = *snapshot.details();
-    EXPECT_EQ(details.arena_count, s.arenas);
+    EXPECT_EQ(details.heap_count, s.heaps);
+    EXPECT_GE(details.arena_count, s.arenas);
+    EXPECT_LE(details.arena_count, s.arenas + s.heaps);
     size_t arena_bytes = 0;
     size_t slab_free = 0;
     size_t free_runs = 0;
@@ -110,6 +112,24 @@ TEST_F(CollectStatsTest, EveryLayersShareIsCountedOnce) {
   ThreadCache::FlushCurrent();
   ExpectIdentity();
   g_heap.releaser.ReleaseAll();
+  ExpectIdentity();
+}
+
+TEST_F(CollectStatsTest, AHeapsBlocksAreCountedLikeAllOthersAndOnceMoreForTheHeap) {
+  cma_heap* const heap = cma_heap_create("counted", 0);
+  for (size_t bytes = 16; bytes <= 16 * kMiB; bytes += bytes / 2) {
+    ASSERT_NE(cma_heap_malloc(heap, bytes), nullptr);
+    ExpectIdentity();
+  }
+  {
+    const Snapshot snapshot;
+    const HeapFigures& figures = snapshot.details()->heaps[0];
+    EXPECT_STREQ(figures.name, "counted");
+    EXPECT_TRUE(IsUserHeap(static_cast<uint16_t>(figures.arena)));
+    EXPECT_LE(figures.bytes.live, snapshot.totals().live_bytes);
+    EXPECT_GE(figures.bytes.live, 32 * kMiB);
+  }
+  cma_heap_destroy(heap);
   ExpectIdentity();
 }
 

@@ -1,0 +1,137 @@
+#include "front/resize.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "arena/heap.h"
+#include "front/allocate.h"
+#include "front/allocate_in_heap.h"
+#include "front/found_block.h"
+
+namespace cma {
+namespace {
+
+using Contents = HugeBlocks::Contents;
+
+// A block that realloc has to move gets room to grow, so that the next few times it stays: from
+// this size on, in bytes, and so much of it.
+constexpr size_t kGrowingBytes = 4 * kKiB;
+constexpr size_t kShareOfRoom = 8;
+
+void* AllocateFor(UserHeap* heap, size_t alignment, size_t size) {
+  return heap != nullptr ? AllocateInHeap(*heap, alignment, size, Contents::kAny)
+                         : AllocateAligned(alignment, size);
+}
+
+// Bytes to ask for when a block of `old_bytes` moves.
+size_t WithRoom(const UserHeap* heap, size_t old_bytes, size_t size) {
+  // What has grown once will grow again.
+  if (size <= old_bytes || size < kGrowingBytes || size > kLargeMax) return size;
+  const size_t with_room = size + size / kShareOfRoom;
+  if (with_room > kLargeMax) return size;
+  return heap == nullptr || heap->SeemsToHaveRoomFor(RunBytes(with_room)) ? with_room : size;
+}
+
+void* MoveBlock(void* block, size_t old_bytes, UserHeap* heap, size_t alignment, size_t size) {
+  void* const moved = AllocateFor(heap, alignment, WithRoom(heap, old_bytes, size));
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, block, std::min(old_bytes, size));
+  Deallocate(block);
+  return moved;
+}
+
+size_t ResizeRun(const FoundBlock& found, size_t bytes) {
+  const size_t usable =
+      found.heap != nullptr
+          ? found.heap->ResizeRun(found.run, bytes)
+          : g_heap.arenas.Owner(found.run.superblock)->ResizeRun(found.run, bytes);
+  if (bytes < found.bytes) g_heap.releaser.NoteFreed();
+  return usable;
+}
+
+// For realloc: a run stays a run, and shrinking a little is not worth a lock.
+bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
+  if (size <= kSmallMax || size > kLargeMax) return false;
+  const size_t bytes = RunBytes(size);
+  // The room that a growing block was given is not cut off, and a sliver cannot be.
+  const size_t room = std::max(kSlotBytes, found.bytes / 4);
+  if (bytes <= found.bytes && found.bytes - bytes < room) return true;
+  return ResizeRun(found, bytes) >= size;
+}
+
+// Where it is, or by moving its pages; nullptr if neither works.
+std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block, size_t size) {
+  if (size <= kLargeMax || size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return nullptr;
+  std::byte* const moved = found.heap != nullptr ? found.heap->ResizeHuge(block, found.bytes, size)
+                                                 : g_heap.huge.Resize(block, size);
+  g_heap.releaser.NoteFreed();
+  return moved;
+}
+
+size_t ResizeHugeInPlace(const FoundBlock& found, std::byte* block, size_t size) {
+  if (size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return found.bytes;
+  // Not shorter than huge blocks are: what looks through those that wait counts on few.
+  size = std::max(size, kLargeMax + 1);
+  const size_t usable = found.heap != nullptr
+                            ? found.heap->ResizeHugeInPlace(block, found.bytes, size)
+                            : g_heap.huge.ResizeInPlace(block, size);
+  g_heap.releaser.NoteFreed();
+  return usable;
+}
+
+void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {
+  switch (found.kind) {
+    case FoundBlock::kSmall:
+      if (size <= found.bytes && size * 2 > found.bytes) return block;
+      break;
+    case FoundBlock::kRun:
+      if (ReallocateRunInPlace(found, size)) return block;
+      break;
+    case FoundBlock::kHuge:
+      if (void* moved = ReallocateHuge(found, static_cast<std::byte*>(block), size)) return moved;
+      break;
+  }
+  return MoveBlock(block, found.bytes, found.heap, kMinAlignment, size);
+}
+
+}  // namespace
+
+void* Reallocate(void* block, size_t size) {
+  return ReallocateFound(FindBlock("realloc", block), block, size);
+}
+
+void* ReallocateAligned(void* block, size_t alignment, size_t size) {
+  const FoundBlock found = FindBlock("realloc", block);
+  if (AddressOf(block) % alignment == 0) {
+    // Pages that move stay at multiples of a page.
+    if (found.kind == FoundBlock::kHuge && alignment <= OsPageBytes()) {
+      void* const moved = ReallocateHuge(found, static_cast<std::byte*>(block), size);
+      if (moved != nullptr) return moved;
+    }
+    if (found.kind == FoundBlock::kRun && ReallocateRunInPlace(found, size)) return block;
+    if (found.kind == FoundBlock::kSmall && size <= found.bytes && size * 2 > found.bytes) {
+      return block;
+    }
+  }
+  return MoveBlock(block, found.bytes, found.heap, alignment, size);
+}
+
+void* ReallocateIn(UserHeap* heap, void* block, size_t size) {
+  const FoundBlock found = FindBlock("realloc", block);
+  if (found.heap == heap) return ReallocateFound(found, block, size);
+  return MoveBlock(block, found.bytes, heap, kMinAlignment, size);
+}
+
+size_t ResizeInPlace(void* block, size_t size) {
+  const FoundBlock found = FindBlock("resize", block);
+  size_t usable = found.bytes;
+  if (found.kind == FoundBlock::kRun && size <= kLargeMax) {
+    usable = ResizeRun(found, RunBytes(size));
+  } else if (found.kind == FoundBlock::kHuge) {
+    usable = ResizeHugeInPlace(found, static_cast<std::byte*>(block), size);
+  }
+  return usable >= size ? usable : 0;
+}
+
+}  // namespace cma
