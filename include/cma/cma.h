@@ -157,9 +157,13 @@ typedef struct cma_stats {
   size_t other_bytes;          /* RSS that is not cma's, at least */
   size_t absent_bytes;         /* of resident_most_bytes, not in RSS, at least */
   size_t heaps;                /* heaps made with cma_heap_create() */
+  size_t reserved[13];         /* 0; later versions put new figures here */
 } cma_stats;
 
-/* Fills *stats. Takes every arena's lock in turn; never allocates. */
+/* Fills *stats. Takes every arena's lock in turn; never allocates. The struct keeps
+ * its size and the places of its fields in all versions with the same major number:
+ * a program and the library that it runs with need not be of the same version. The
+ * same is true of cma_heap_stats. */
 CMA_API void cma_get_stats(cma_stats* stats) CMA_NOEXCEPT;
 
 /* Forms of the statistics as text. JSON: one object, whose member "schema" is 1
@@ -257,6 +261,7 @@ typedef struct cma_heap_stats {
   size_t huge_bytes;    /* part of live_bytes that is mapped alone */
   size_t mapped_bytes;  /* address space: 4 MiB at a time, and huge_bytes */
   size_t refusals;      /* times that the limit has refused memory */
+  size_t reserved[9];   /* 0; see cma_get_stats() */
 } cma_heap_stats;
 
 /* Fills *stats; each field is true for some moment during the call. Takes the heap's

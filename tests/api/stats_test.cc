@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -23,6 +24,18 @@ cma_stats Stats() {
   memset(&stats, 0xff, sizeof(stats));  // a field that is not written shows
   cma_get_stats(&stats);
   return stats;
+}
+
+// What programs were compiled with: a change breaks those that run with another version of
+// libcma.so. New figures come out of what is reserved.
+static_assert(sizeof(cma_stats) == 32 * sizeof(size_t));
+static_assert(offsetof(cma_stats, heaps) == 18 * sizeof(size_t));
+static_assert(sizeof(cma_heap_stats) == 16 * sizeof(size_t));
+static_assert(offsetof(cma_heap_stats, refusals) == 6 * sizeof(size_t));
+
+TEST(StatsStructTest, WhatIsReservedIsZero) {
+  const cma_stats stats = Stats();
+  for (const size_t figure : stats.reserved) EXPECT_EQ(figure, 0u);
 }
 
 size_t SumOfParts(const cma_stats& s) {
