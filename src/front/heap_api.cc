@@ -6,6 +6,7 @@
 #include "front/allocate_in_heap.h"
 #include "front/family.h"
 #include "front/found_block.h"
+#include "front/memcheck_heap_names.h"
 #include "front/resize.h"
 #include "report/fault.h"
 

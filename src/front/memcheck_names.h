@@ -1,32 +1,18 @@
 // Makes valgrind put its own allocator in the place of cma's prefixed functions, as it does by
 // itself for malloc and free of any library: memcheck then knows every block of cma_malloc() to the
 // byte, and finds leaks, overflows and uses after free.
-//
-// Valgrind looks for such names in the symbol tables of everything that is loaded ("Za" is its
-// spelling of "*": in any object) and sends calls of what the rest names here. Nothing calls these
-// functions outside of it. Source: the valgrind manual, "Function wrapping".
-//
-// Included by the one file that has the functions they stand for: what links those has these.
 #ifndef CMA_FRONT_MEMCHECK_NAMES_H_
 #define CMA_FRONT_MEMCHECK_NAMES_H_
 
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/units.h"
-
-#if __has_attribute(retain)
-#define CMA_KEPT __attribute__((used, retain, visibility("default")))
-#else
-#define CMA_KEPT __attribute__((used, visibility("default")))
-#endif
-
-// Declares and begins the definition of what valgrind calls for `name`.
-#define CMA_UNDER_VALGRIND(result, name, ...)                  \
-  CMA_KEPT result _vgr00000ZU_Za_##name(__VA_ARGS__) noexcept; \
-  result _vgr00000ZU_Za_##name(__VA_ARGS__) noexcept
+#include "cma/cma.h"
+#include "front/under_valgrind.h"
 
 namespace cma {
 
@@ -70,13 +56,43 @@ CMA_UNDER_VALGRIND(void*, cma_valloc, size_t size) {
   return memalign(static_cast<size_t>(sysconf(_SC_PAGESIZE)), size);
 }
 CMA_UNDER_VALGRIND(void*, cma_pvalloc, size_t size) { return cma::RoundedMemAlign(size); }
+CMA_UNDER_VALGRIND(cma_sized_block, cma_malloc_sized, size_t size) {
+  void* const block = malloc(size);
+  return {block, block != nullptr ? size : 0};
+}
+CMA_UNDER_VALGRIND(void*, cma_aligned_calloc, size_t alignment, size_t count, size_t size) {
+  size_t bytes;
+  if (!cma::IsPowerOfTwo(alignment) || __builtin_mul_overflow(count, size, &bytes)) {
+    errno = cma::IsPowerOfTwo(alignment) ? ENOMEM : EINVAL;
+    return nullptr;
+  }
+  void* const block = memalign(alignment, bytes);
+  if (block != nullptr) memset(block, 0, bytes);
+  return block;
+}
+CMA_UNDER_VALGRIND(void*, cma_aligned_realloc, void* block, size_t alignment, size_t size) {
+  if (!cma::IsPowerOfTwo(alignment)) {
+    errno = EINVAL;
+    return nullptr;
+  }
+  if (block == nullptr || size == 0) {
+    return block == nullptr ? memalign(alignment, size) : realloc(block, 0);
+  }
+  void* const moved = memalign(alignment, size);
+  if (moved == nullptr) return nullptr;
+  const size_t old_size = malloc_usable_size(block);
+  memcpy(moved, block, old_size < size ? old_size : size);
+  free(block);
+  return moved;
+}
+CMA_UNDER_VALGRIND(size_t, cma_try_resize, void* block, size_t size) {
+  const size_t usable = malloc_usable_size(block);
+  return block != nullptr && size <= usable ? usable : 0;
+}
 CMA_UNDER_VALGRIND(size_t, cma_malloc_usable_size, const void* block) {
   return malloc_usable_size(const_cast<void*>(block));
 }
 
 }  // extern "C"
-
-#undef CMA_UNDER_VALGRIND
-#undef CMA_KEPT
 
 #endif  // CMA_FRONT_MEMCHECK_NAMES_H_

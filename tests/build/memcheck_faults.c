@@ -51,11 +51,53 @@ static int Fine(void) {
   return result;
 }
 
+/* What was asked for, under memcheck as without it. */
+static int Resized(void) {
+  cma_sized_block sized = cma_malloc_sized(10);
+  char* block = cma_aligned_calloc(64, 3, 7);
+  int result = 0;
+  if (sized.block == NULL || sized.bytes < 10) result = 4;
+  if (block == NULL || block[20] != 0) result = 5;
+  if (cma_try_resize(block, 1000 * 1000) != 0 || cma_try_resize(block, 20) < 20) result = 6;
+  block = cma_aligned_realloc(block, 128, 500);
+  if (block == NULL || (size_t)block % 128 != 0 || block[20] != 0) result = 7;
+  cma_free(block);
+  cma_free(sized.block);
+  return result;
+}
+
+static int Heaps(void) {
+  cma_heap* heap = cma_heap_create("memcheck", 0);
+  char* block = cma_heap_calloc(heap, 3, 7);
+  void* aligned = cma_heap_aligned_alloc(heap, 64, 10);
+  int result = 0;
+  if (block == NULL || block[20] != 0 || (size_t)aligned % 64 != 0) result = 8;
+  block = cma_heap_realloc(heap, block, 1000);
+  cma_free(block);
+  cma_free(aligned);
+  cma_free(cma_heap_malloc(heap, 10));
+  cma_heap_destroy(heap);
+  return result;
+}
+
+/* One byte behind what was asked for, in a block of a heap. */
+static int OverflowInHeap(void) {
+  cma_heap* heap = cma_heap_create("memcheck", 0);
+  volatile char* block = cma_heap_malloc(heap, 41);
+  block[41] = 1;
+  cma_free((void*)block);
+  cma_heap_destroy(heap);
+  return 0;
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   if (strcmp(argv[1], "leak") == 0) return Leak();
   if (strcmp(argv[1], "overflow") == 0) return Overflow();
   if (strcmp(argv[1], "use-after-free") == 0) return UseAfterFree();
   if (strcmp(argv[1], "uninitialised") == 0) return Uninitialised();
-  return strcmp(argv[1], "fine") == 0 ? Fine() : 2;
+  if (strcmp(argv[1], "overflow-in-heap") == 0) return OverflowInHeap();
+  if (strcmp(argv[1], "fine") != 0) return 2;
+  const int result = Fine();
+  return result != 0 ? result : Resized() + Heaps();
 }

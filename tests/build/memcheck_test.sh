@@ -34,6 +34,8 @@ check_all() {
   says '41 bytes in 1 blocks are definitely lost'
   memcheck 9 "$@" overflow
   says 'is 0 bytes after a block of size 41 alloc'
+  memcheck 9 "$@" overflow-in-heap
+  says 'is 0 bytes after a block of size 41 alloc'
   memcheck 9 "$@" use-after-free
   says 'is 3 bytes inside a block of size 41 free'
   memcheck 9 "$@" uninitialised
