@@ -13,7 +13,8 @@
 namespace cma::tool {
 namespace {
 
-constexpr char kLibraryName[] = "libcma.so";
+// The second is all there is where the files for development are not installed.
+constexpr const char* kLibraryNames[] = {"libcma.so", "libcma.so.0"};
 
 // Debian's directory for libraries of this machine's kind.
 std::string MultiarchDirectory() {
@@ -35,10 +36,12 @@ absl::StatusOr<std::string> FindLibrary() {
   const std::filesystem::path tool = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return absl::NotFoundError(absl::StrCat("/proc/self/exe: ", error.message()));
   for (const std::filesystem::path& directory : CandidateDirectories(tool)) {
-    const std::filesystem::path library = directory / kLibraryName;
-    if (std::filesystem::exists(library, error)) return CheckLibrary(library.string());
+    for (const char* name : kLibraryNames) {
+      const std::filesystem::path library = directory / name;
+      if (std::filesystem::exists(library, error)) return CheckLibrary(library.string());
+    }
   }
-  return absl::NotFoundError(absl::StrCat(kLibraryName, " is neither in ",
+  return absl::NotFoundError(absl::StrCat(kLibraryNames[0], " is neither in ",
                                           tool.parent_path().string(),
                                           " nor in the lib directory beside it; build it, or name "
                                           "it with --lib PATH"));

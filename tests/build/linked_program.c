@@ -1,4 +1,4 @@
-/* A C program with cma linked in: `linked_program override|static|api`. With api, malloc is the C
+/* A C program with cma linked in: `linked_program shared|override|static|api`. With api, malloc is the C
  * library's and only the prefixed names are cma's; else both are. Also compiles <cma/cma.h> as C99
  * and shows that a C program needs no C++ runtime. */
 #include <cma/cma.h>

@@ -9,7 +9,7 @@ fault() {
 dynamic=$(readelf -dW "$CMA_LIB")
 segments=$(readelf -lW "$CMA_LIB")
 
-grep -q '(SONAME).*\[libcma.so\]' <<<"$dynamic" || fault "SONAME is not libcma.so"
+grep -q '(SONAME).*\[libcma\.so\.0\]' <<<"$dynamic" || fault "SONAME is not libcma.so.0"
 grep -q '(FLAGS_1).*NODELETE' <<<"$dynamic" || fault "dlclose would unload it: no NODELETE"
 grep -q 'BIND_NOW\|(FLAGS_1).* NOW' <<<"$dynamic" || fault "symbols are bound lazily: no BIND_NOW"
 grep -q GNU_RELRO <<<"$segments" || fault "no RELRO segment"

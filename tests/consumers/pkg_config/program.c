@@ -1,0 +1,6 @@
+#include "proof.h"
+
+int main(void) {
+  ProveMalloc(1);
+  return 0;
+}
