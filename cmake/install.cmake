@@ -60,3 +60,16 @@ install(
 if(CMA_BUILD_TOOL)
   install(TARGETS cma_tool RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
 endif()
+
+foreach(page IN LISTS CMA_MAN_PAGES)
+  cmake_path(GET page EXTENSION LAST_ONLY section)
+  string(REPLACE "." "" section ${section})
+  set(component tools)
+  if(section EQUAL 3)
+    set(component development)
+  endif()
+  install(
+    FILES ${page}
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section}
+    COMPONENT ${component})
+endforeach()
