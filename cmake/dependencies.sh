@@ -16,7 +16,7 @@ cma_packages() {
       test)  # tests/run.sh: frameworks, checkers, and the programs that run on cma
         printf '%s\n' libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev valgrind \
           binutils procps util-linux python3 perl git sqlite3 redis-server redis-tools nodejs \
-          stress-ng ;;
+          stress-ng make groff-base dpkg-dev ;;
       demo)  # bench/demo.sh
         printf '%s\n' libbenchmark-dev redis-server redis-tools procps python3 ;;
       peers)  # the allocators that bench/compare runs beside cma

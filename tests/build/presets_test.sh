@@ -16,9 +16,10 @@ expect() {
     status=1
   fi
 }
-expect configure asan coverage dev release thread-safety tsan ubsan
-expect build asan coverage dev release thread-safety tsan ubsan
+expect configure asan coverage dev package release thread-safety tsan ubsan
+expect build asan coverage dev package release thread-safety tsan ubsan
 expect test asan coverage dev release tsan ubsan # thread-safety proves at compile time
+expect package package
 
 if grep '"binaryDir"' CMakePresets.json | grep -vF '"${sourceDir}/build/${presetName}"'; then
   echo "presets_test: a preset builds outside build/"
