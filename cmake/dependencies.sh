@@ -12,7 +12,7 @@ cma_packages() {
   for group in "$@"; do
     case $group in
       build)  # the library and the cma command
-        printf '%s\n' g++ cmake ninja-build pkg-config libabsl-dev ;;
+        printf '%s\n' g++ cmake ninja-build pkg-config libabsl-dev libelf-dev ;;
       test)  # tests/run.sh: frameworks, checkers, and the programs that run on cma
         printf '%s\n' libgtest-dev libgmock-dev libbenchmark-dev clang libclang-rt-14-dev valgrind \
           binutils procps util-linux python3 perl git sqlite3 redis-server redis-tools nodejs \

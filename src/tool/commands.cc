@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tool/bench_command.h"
+#include "tool/doctor_command.h"
 #include "tool/exit_status.h"
 #include "tool/help_command.h"
 #include "tool/nearest_match.h"
@@ -17,6 +18,7 @@ namespace {
 // A new command is one line here.
 constexpr const Command* kCommands[] = {
     &kRunCommand,
+    &kDoctorCommand,
     &kBenchCommand,
     &kOptionsCommand,
     &kHelpCommand,

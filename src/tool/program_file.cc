@@ -101,14 +101,18 @@ absl::StatusOr<std::string> FindProgram(absl::string_view name) {
       absl::StrCat("cannot run '", name, "': ", std::strerror(worst)));
 }
 
-std::string PreloadObstacle(const std::string& path) {
+std::string ExecutedBinary(const std::string& path) {
   std::string binary = path;
   for (int depth = 0; depth < kMaxInterpreters; ++depth) {
     const std::string interpreter = Interpreter(binary);
     if (interpreter.empty()) break;
     binary = interpreter;
   }
-  return BinaryObstacle(binary);
+  return binary;
+}
+
+std::string PreloadObstacle(const std::string& path) {
+  return BinaryObstacle(ExecutedBinary(path));
 }
 
 }  // namespace cma::tool

@@ -13,6 +13,9 @@ namespace cma::tool {
 // there is one that cannot be executed.
 absl::StatusOr<std::string> FindProgram(absl::string_view name);
 
+// The binary that the kernel executes for `path`: itself or, if that is a script, its interpreter.
+std::string ExecutedBinary(const std::string& path);
+
 // Why the dynamic loader would not preload a library into `path` or, if that is a script, into its
 // interpreter: the end of a sentence about the program. Empty if nothing speaks against it.
 std::string PreloadObstacle(const std::string& path);

@@ -1,0 +1,133 @@
+#include "tool/process_files.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace cma::tool {
+namespace {
+
+std::string Directory(pid_t pid) { return absl::StrCat("/proc/", pid); }
+
+std::string ReadText(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+// A name in a list of libraries to preload, as a path if it is one.
+std::string Resolved(pid_t pid, absl::string_view name) {
+  if (!absl::StrContains(name, '/')) return std::string(name);
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::canonical(
+      std::filesystem::path(Directory(pid)) / "cwd" / std::string(name), error);
+  return error ? std::string(name) : path.string();
+}
+
+// LD_PRELOAD and /etc/ld.so.preload, in the order in which the loader takes them.
+std::vector<std::string> Preloaded(pid_t pid) {
+  const std::string text = absl::StrCat(VariableOfProcess(pid, "LD_PRELOAD"), " ",
+                                        ReadText(Directory(pid) + "/root/etc/ld.so.preload"));
+  std::vector<std::string> names;
+  for (const absl::string_view name :
+       absl::StrSplit(text, absl::ByAnyChar(" :\t\n"), absl::SkipEmpty())) {
+    names.push_back(Resolved(pid, name));
+  }
+  return names;
+}
+
+// Some programs write their title over their environment, so that LD_PRELOAD can no longer be read.
+// The loader maps each library below the one before: what lies above the C library and is asked for
+// by none was preloaded. `paths` are in the order of addresses.
+std::vector<std::string> AboveTheCLibrary(const std::vector<std::string>& paths,
+                                          const std::vector<LoadedFile>& others) {
+  const auto libc = absl::c_find_if(
+      paths, [](const std::string& path) { return absl::StrContains(path, "/libc.so."); });
+  std::vector<std::string> above;
+  for (auto path = paths.end(); path != libc && --path != libc;) {
+    if (absl::c_any_of(others, [&](const LoadedFile& f) { return f.path == *path; })) {
+      above.push_back(*path);
+    }
+  }
+  return above;
+}
+
+// The process may see another file system than this one: a container's.
+absl::StatusOr<ElfFile> ReadElfOf(pid_t pid, const std::string& path) {
+  absl::StatusOr<ElfFile> elf = ReadElfFile(absl::StrCat(Directory(pid), "/root", path));
+  return elf.ok() ? elf : ReadElfFile(path);
+}
+
+}  // namespace
+
+std::vector<std::string> ParseMaps(absl::string_view maps) {
+  std::vector<std::string> paths;
+  for (const absl::string_view line : absl::StrSplit(maps, '\n', absl::SkipEmpty())) {
+    // address permissions offset device inode path, the path after any number of spaces
+    const std::vector<absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 5));
+    if (words.size() < 6 || !absl::StrContains(words[1], 'x')) continue;
+    const absl::string_view path = absl::StripLeadingAsciiWhitespace(words[5]);
+    if (!absl::StartsWith(path, "/")) continue;
+    if (!absl::c_linear_search(paths, path)) paths.emplace_back(path);
+  }
+  return paths;
+}
+
+std::string VariableOfProcess(pid_t pid, absl::string_view name) {
+  const std::string environment = ReadText(Directory(pid) + "/environ");
+  for (absl::string_view variable : absl::StrSplit(environment, '\0')) {
+    if (absl::ConsumePrefix(&variable, name) && absl::ConsumePrefix(&variable, "=")) {
+      return std::string(variable);
+    }
+  }
+  return "";
+}
+
+absl::StatusOr<LoadedFiles> FilesOfProcess(pid_t pid) {
+  std::error_code error;
+  if (!std::filesystem::exists(Directory(pid), error)) {
+    return absl::NotFoundError(absl::StrCat("there is no process ", pid));
+  }
+  const std::filesystem::path executable =
+      std::filesystem::read_symlink(Directory(pid) + "/exe", error);
+  const std::vector<std::string> paths = ParseMaps(ReadText(Directory(pid) + "/maps"));
+  if (error || paths.empty()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("may not look at process ", pid, ": be its user or root"));
+  }
+  std::vector<LoadedFile> files;
+  std::vector<std::string> unreadable;
+  if (absl::StatusOr<ElfFile> elf = ReadElfFile(Directory(pid) + "/exe"); elf.ok()) {
+    files.push_back({executable.string(), *std::move(elf)});
+  }
+  for (const std::string& path : paths) {
+    if (path == executable.string()) continue;
+    absl::StatusOr<ElfFile> elf = ReadElfOf(pid, path);
+    if (elf.ok()) {
+      files.push_back({path, *std::move(elf)});
+    } else if (!absl::IsInvalidArgument(elf.status())) {  // code that is not ELF: made at run time
+      unreadable.push_back(path);
+    }
+  }
+  std::vector<std::string> preloaded = Preloaded(pid);
+  LoadedFiles result = InSearchOrder(files, preloaded);
+  const std::vector<std::string> more = AboveTheCLibrary(paths, result.others);
+  if (!more.empty()) {
+    preloaded.insert(preloaded.end(), more.begin(), more.end());
+    result = InSearchOrder(std::move(files), preloaded);
+  }
+  result.unreadable = std::move(unreadable);
+  return result;
+}
+
+}  // namespace cma::tool

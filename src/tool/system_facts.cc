@@ -1,0 +1,190 @@
+#include "tool/system_facts.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/units.h"
+#include "options/options.h"
+
+namespace cma::tool {
+namespace {
+
+constexpr char kCgroups[] = "/sys/fs/cgroup";
+// Limits of cgroup v1 beyond this are none: it has no word for that.
+constexpr unsigned long long kNoLimit = 1ULL << 60;
+
+std::string ReadLine(const std::string& path) {
+  std::string line;
+  std::getline(std::ifstream(path) >> std::ws, line);
+  return line;
+}
+
+std::string ProcFile(pid_t pid, absl::string_view name) {
+  return absl::StrCat("/proc/", pid == 0 ? "self" : absl::StrCat(pid), "/", name);
+}
+
+// The word in brackets: "always [madvise] never".
+std::string Chosen(absl::string_view text) {
+  const size_t open = text.find('[');
+  const size_t close = text.find(']');
+  if (open == absl::string_view::npos || close == absl::string_view::npos) return "unknown";
+  return std::string(text.substr(open + 1, close - open - 1));
+}
+
+std::string Bytes(unsigned long long bytes) {
+  if (bytes >= (1ULL << 20))
+    return absl::StrFormat("%.0f MiB", static_cast<double>(bytes) / 1048576);
+  return absl::StrCat(bytes / 1024, " KiB");
+}
+
+// The process's group in the unified hierarchy, "" at its root or without one.
+std::string Group(pid_t pid) {
+  std::ifstream file(ProcFile(pid, "cgroup"));
+  for (std::string line; std::getline(file, line);) {
+    if (absl::StartsWith(line, "0::/")) return line == "0::/" ? "" : line.substr(3);
+  }
+  return "";
+}
+
+unsigned long long MemoryLimit(pid_t pid) {
+  const unsigned long long limit = TightestLimit(kCgroups, Group(pid), "memory.max");
+  if (limit != 0) return limit;
+  unsigned long long old = 0;
+  const std::string text = ReadLine(absl::StrCat(kCgroups, "/memory/memory.limit_in_bytes"));
+  return absl::SimpleAtoi(text, &old) && old < kNoLimit ? old : 0;
+}
+
+// CPUs' worth of time, rounded up; 0: no quota. "QUOTA PERIOD" in each cpu.max.
+size_t CpuQuota(pid_t pid) {
+  size_t cpus = 0;
+  std::string group = Group(pid);
+  for (;;) {
+    const std::string text = ReadLine(absl::StrCat(kCgroups, group, "/cpu.max"));
+    const std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
+    size_t quota = 0;
+    size_t period = 0;
+    if (words.size() == 2 && absl::SimpleAtoi(words[0], &quota) &&
+        absl::SimpleAtoi(words[1], &period) && period != 0) {
+      const size_t granted = std::max<size_t>(1, (quota + period - 1) / period);
+      cpus = cpus == 0 ? granted : std::min(cpus, granted);
+    }
+    if (group.empty()) return cpus;
+    group.erase(group.rfind('/'));
+  }
+}
+
+size_t UsableCpus(pid_t pid) {
+  cpu_set_t* const set = CPU_ALLOC(kMaxArenas * 8);
+  const size_t bytes = CPU_ALLOC_SIZE(kMaxArenas * 8);
+  const bool known = sched_getaffinity(pid, bytes, set) == 0;
+  const auto count = known ? static_cast<size_t>(CPU_COUNT_S(bytes, set)) : 0;
+  CPU_FREE(set);
+  return count;
+}
+
+// Lines of the form "name  value: meaning".
+class Lines {
+ public:
+  void Add(absl::string_view name, absl::string_view value, absl::string_view meaning) {
+    absl::StrAppendFormat(&text_, "%-16s %s%s%s\n", name, value, meaning.empty() ? "" : ": ",
+                          meaning);
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+absl::string_view OfHugePages(absl::string_view mode) {
+  if (mode == "always") return "the kernel may back all of the heap with them";
+  if (mode == "madvise") return "cma asks for them in blocks of 4 MiB and more (huge_pages)";
+  return "there are none, whatever cma asks for";
+}
+
+absl::string_view OfOvercommit(absl::string_view mode) {
+  if (mode == "0") return "the usual guess: memory counts when it is touched";
+  if (mode == "1") return "never refused: memory counts when it is touched";
+  return "strict: malloc may fail early; cma returns what is free, and tries again, before it does";
+}
+
+void AddArenas(pid_t pid, const std::string& options, Lines& lines) {
+  const size_t cpus = UsableCpus(pid);
+  const size_t quota = CpuQuota(pid);
+  lines.Add("usable CPUs", cpus == 0 ? "unknown" : absl::StrCat(cpus),
+            quota == 0 ? "no quota of the cgroup"
+                       : absl::StrCat("the cgroup grants the time of ", quota));
+  Options chosen;
+  ParseOptions(options.c_str(), chosen);
+  const auto wanted = static_cast<size_t>(chosen.arenas);
+  size_t arenas = quota == 0 ? cpus : std::min(cpus, quota);
+  if (wanted != 0) arenas = wanted;
+  lines.Add("arenas", absl::StrCat(std::clamp<size_t>(arenas, 1, kMaxArenas)),
+            wanted != 0 ? "as the option arenas says"
+                        : "one per CPU that it may really use, once two threads allocate");
+}
+
+void AddRseq(pid_t pid, Lines& lines) {
+  const std::string tunables = ReadLine(ProcFile(pid, "environ"));
+  const bool off = absl::StrContains(tunables, "glibc.pthread.rseq=0");
+  const bool there = __rseq_size != 0 && !off;
+  lines.Add("rseq", there ? "registered" : "not registered",
+            there ? "a thread learns its CPU with one load"
+                  : "a thread asks for its CPU with sched_getcpu()");
+}
+
+void AddAddressLimit(pid_t pid, Lines& lines) {
+  rlimit limit{};
+  if (prlimit(pid, RLIMIT_AS, nullptr, &limit) != 0) return;
+  if (limit.rlim_cur == RLIM_INFINITY) {
+    lines.Add("address space", "not limited", "free() looks blocks up in a flat map");
+  } else {
+    lines.Add("address space", Bytes(limit.rlim_cur),
+              "where the map of 8 GiB does not fit, free() looks blocks up in a slower table");
+  }
+}
+
+}  // namespace
+
+unsigned long long TightestLimit(const std::string& root, absl::string_view group,
+                                 absl::string_view name) {
+  unsigned long long tightest = 0;
+  for (;;) {
+    unsigned long long limit = 0;
+    if (absl::SimpleAtoi(ReadLine(absl::StrCat(root, group, "/", name)), &limit)) {
+      tightest = tightest == 0 ? limit : std::min(tightest, limit);
+    }
+    if (group.empty()) return tightest;
+    group = group.substr(0, group.rfind('/'));
+  }
+}
+
+std::string SystemFacts(pid_t pid, const std::string& options) {
+  Lines lines;
+  lines.Add("page size", Bytes(static_cast<unsigned long long>(sysconf(_SC_PAGESIZE))), "");
+  const std::string thp = Chosen(ReadLine("/sys/kernel/mm/transparent_hugepage/enabled"));
+  lines.Add("huge pages", thp, OfHugePages(thp));
+  const std::string overcommit = ReadLine("/proc/sys/vm/overcommit_memory");
+  lines.Add("overcommit", overcommit.empty() ? "unknown" : overcommit, OfOvercommit(overcommit));
+  AddAddressLimit(pid, lines);
+  const unsigned long long memory = MemoryLimit(pid);
+  lines.Add("cgroup memory", memory == 0 ? "not limited" : Bytes(memory),
+            memory == 0 ? "" : "beyond it the kernel reclaims, then kills");
+  AddRseq(pid, lines);
+  AddArenas(pid, options, lines);
+  return lines.Take();
+}
+
+}  // namespace cma::tool
