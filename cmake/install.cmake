@@ -52,8 +52,9 @@ else()
   set(pkg_config_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
 configure_file(cmake/cma.pc.in cma.pc @ONLY)
+configure_file(cmake/cma-api.pc.in cma-api.pc @ONLY)
 install(
-  FILES ${PROJECT_BINARY_DIR}/cma.pc
+  FILES ${PROJECT_BINARY_DIR}/cma.pc ${PROJECT_BINARY_DIR}/cma-api.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
   COMPONENT development)
 

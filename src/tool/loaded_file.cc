@@ -34,12 +34,10 @@ constexpr Mark kMarks[] = {
     {"__asan_init", "AddressSanitizer"},
 };
 
-bool IsCma(const LoadedFile& file) {
-  const ElfFile& elf = file.elf;
-  if (elf.symbols.contains("cma_malloc")) {
-    return elf.symbols.contains("malloc") && elf.symbols.contains("cfree");
-  }
-  return elf.exports.contains("malloc") && FileHolds(file.path, kMarkOfCma);
+// Not its interface alone.
+bool DefinesMallocOfCma(const ElfFile& elf) {
+  return elf.symbols.contains("cma_malloc") && elf.symbols.contains("malloc") &&
+         elf.symbols.contains("cfree");
 }
 
 std::string BaseName(const std::string& path) {
@@ -98,11 +96,12 @@ const LoadedFile* Definer(const LoadedFiles& files, absl::string_view symbol) {
 }
 
 std::string AllocatorIn(const LoadedFile& file) {
-  if (IsCma(file)) return "cma";
+  if (DefinesMallocOfCma(file.elf)) return "cma";
   for (const Mark& mark : kMarks) {
     if (file.elf.symbols.contains(mark.symbol)) return std::string(mark.allocator);
   }
-  return "";
+  const bool is_cma = file.elf.exports.contains("malloc") && FileHolds(file.path, kMarkOfCma);
+  return is_cma ? "cma" : "";
 }
 
 }  // namespace cma::tool

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -27,6 +28,12 @@ std::vector<std::string> LoaderEnvironment(const std::string& preload) {
   variables.emplace_back("LD_TRACE_LOADED_OBJECTS=1");
   if (!preload.empty()) variables.push_back(absl::StrCat("LD_PRELOAD=", preload));
   return variables;
+}
+
+// Others, such as musl's, would run the program.
+bool CanList(const std::string& loader) {
+  const std::string name = std::filesystem::path(loader).filename().string();
+  return absl::StartsWith(name, "ld-linux") || absl::StartsWith(name, "ld64.so");
 }
 
 std::vector<char*> Pointers(const std::vector<std::string>& words) {
@@ -102,6 +109,10 @@ absl::StatusOr<LoadedFiles> FilesOfProgram(const std::string& executable,
   LoadedFiles files;
   files.searched.push_back({executable, *std::move(elf)});
   if (loader.empty()) return files;
+  if (!CanList(loader)) {
+    return absl::UnimplementedError(
+        absl::StrCat("'", executable, "' is loaded by ", loader, ", which is not glibc's"));
+  }
 
   const absl::StatusOr<std::string> list = Output({loader, executable}, LoaderEnvironment(preload));
   if (!list.ok()) return list.status();

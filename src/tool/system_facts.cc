@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "base/units.h"
 #include "options/options.h"
+#include "tool/process_files.h"
 
 namespace cma::tool {
 namespace {
@@ -30,10 +31,6 @@ std::string ReadLine(const std::string& path) {
   std::string line;
   std::getline(std::ifstream(path) >> std::ws, line);
   return line;
-}
-
-std::string ProcFile(pid_t pid, absl::string_view name) {
-  return absl::StrCat("/proc/", pid == 0 ? "self" : absl::StrCat(pid), "/", name);
 }
 
 // The word in brackets: "always [madvise] never".
@@ -52,7 +49,7 @@ std::string Bytes(unsigned long long bytes) {
 
 // The process's group in the unified hierarchy, "" at its root or without one.
 std::string Group(pid_t pid) {
-  std::ifstream file(ProcFile(pid, "cgroup"));
+  std::ifstream file(absl::StrCat("/proc/", pid == 0 ? getpid() : pid, "/cgroup"));
   for (std::string line; std::getline(file, line);) {
     if (absl::StartsWith(line, "0::/")) return line == "0::/" ? "" : line.substr(3);
   }
@@ -67,21 +64,29 @@ unsigned long long MemoryLimit(pid_t pid) {
   return absl::SimpleAtoi(text, &old) && old < kNoLimit ? old : 0;
 }
 
+size_t CpusFrom(absl::string_view quota_us, absl::string_view period_us) {
+  size_t quota = 0;
+  size_t period = 0;
+  if (!absl::SimpleAtoi(quota_us, &quota) || !absl::SimpleAtoi(period_us, &period)) return 0;
+  return quota == 0 || period == 0 ? 0 : (quota + period - 1) / period;
+}
+
+// As the library does: of cgroup v1 only what the root of its view says.
+size_t OldCpuQuota() {
+  return CpusFrom(ReadLine(absl::StrCat(kCgroups, "/cpu/cpu.cfs_quota_us")),
+                  ReadLine(absl::StrCat(kCgroups, "/cpu/cpu.cfs_period_us")));
+}
+
 // CPUs' worth of time, rounded up; 0: no quota. "QUOTA PERIOD" in each cpu.max.
 size_t CpuQuota(pid_t pid) {
   size_t cpus = 0;
   std::string group = Group(pid);
   for (;;) {
     const std::string text = ReadLine(absl::StrCat(kCgroups, group, "/cpu.max"));
-    const std::vector<absl::string_view> words = absl::StrSplit(text, ' ');
-    size_t quota = 0;
-    size_t period = 0;
-    if (words.size() == 2 && absl::SimpleAtoi(words[0], &quota) &&
-        absl::SimpleAtoi(words[1], &period) && period != 0) {
-      const size_t granted = std::max<size_t>(1, (quota + period - 1) / period);
-      cpus = cpus == 0 ? granted : std::min(cpus, granted);
-    }
-    if (group.empty()) return cpus;
+    const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(text, ' ');
+    const size_t granted = CpusFrom(words.first, words.second);
+    if (granted != 0) cpus = cpus == 0 ? granted : std::min(cpus, granted);
+    if (group.empty()) return cpus != 0 ? cpus : OldCpuQuota();
     group.erase(group.rfind('/'));
   }
 }
@@ -137,7 +142,7 @@ void AddArenas(pid_t pid, const std::string& options, Lines& lines) {
 }
 
 void AddRseq(pid_t pid, Lines& lines) {
-  const std::string tunables = ReadLine(ProcFile(pid, "environ"));
+  const std::string tunables = VariableOfProcess(pid == 0 ? getpid() : pid, "GLIBC_TUNABLES");
   const bool off = absl::StrContains(tunables, "glibc.pthread.rseq=0");
   const bool there = __rseq_size != 0 && !off;
   lines.Add("rseq", there ? "registered" : "not registered",

@@ -33,7 +33,7 @@ field() { dpkg-deb -f "$scratch/packages/$1"_*.deb "$2"; }
 
 unpack libcma0 'lib/.*libcma\.so\.0'
 unpack libcma-dev 'lib/.*libcma\.so' 'lib/.*libcma\.a' 'lib/.*libcma_api\.a' include/cma/cma.h \
-  'lib/.*cma\.pc' 'lib/.*cmaConfig\.cmake' share/man/man3/cma.3.gz
+  'lib/.*cma\.pc' 'lib/.*cma-api\.pc' 'lib/.*cmaConfig\.cmake' share/man/man3/cma.3.gz
 unpack cma-tools bin/cma share/man/man1/cma.1.gz share/man/man7/cma-options.7.gz
 [[ $(field libcma0 Depends) =~ ^libc6\ \([^\)]*\)$ ]] ||
   fault "libcma0 depends on $(field libcma0 Depends)"

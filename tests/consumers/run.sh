@@ -24,8 +24,10 @@ need() {
 
 name=$1
 if [[ $name == --install ]]; then
-  rm -rf "$CMA_PREFIX"
-  cmake --install "$CMA_BUILD_DIR" --prefix "$CMA_PREFIX" >/dev/null
+  # Moved afterwards: nothing in it may say where it lies.
+  rm -rf "$CMA_PREFIX" "$CMA_PREFIX.first"
+  cmake --install "$CMA_BUILD_DIR" --prefix "$CMA_PREFIX.first" >/dev/null
+  mv "$CMA_PREFIX.first" "$CMA_PREFIX"
   exit
 fi
 

@@ -45,6 +45,9 @@ expect 1 'statically linked' "$scratch/static"
 strip "$scratch/static"
 expect 1 'stripped' "$scratch/static"
 
+cc -o "$scratch/other" "$scratch/plain.c" -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
+expect 2 "which is not glibc's" "$scratch/other"
+
 printf '#include <stdlib.h>\nint main(void) { free(malloc(1)); return 0; }\nvoid* malloc(size_t n) { (void)n; return 0; }\nvoid free(void* p) { (void)p; }\n' \
   >"$scratch/own.c"
 cc -rdynamic -o "$scratch/own" "$scratch/own.c"
