@@ -4,7 +4,8 @@
 # Components, which are also the packages of cmake/packages.cmake:
 #   library      libcma.so.0
 #   development  headers, libcma.so to link with, archives, CMake package, pkg-config file, cma(3)
-#   tools        the cma command, cma(1), cma-options(7)
+#   tools        the cma command with the programs of cma bench (bench/CMakeLists.txt), cma(1),
+#                cma-options(7)
 
 include(CMakePackageConfigHelpers)
 

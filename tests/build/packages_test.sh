@@ -34,7 +34,8 @@ field() { dpkg-deb -f "$scratch/packages/$1"_*.deb "$2"; }
 unpack libcma0 'lib/.*libcma\.so\.0'
 unpack libcma-dev 'lib/.*libcma\.so' 'lib/.*libcma\.a' 'lib/.*libcma_api\.a' include/cma/cma.h \
   'lib/.*cma\.pc' 'lib/.*cma-api\.pc' 'lib/.*cmaConfig\.cmake' share/man/man3/cma.3.gz
-unpack cma-tools bin/cma share/man/man1/cma.1.gz share/man/man7/cma-options.7.gz
+unpack cma-tools bin/cma libexec/cma/run_measured libexec/cma/slot_churn share/man/man1/cma.1.gz \
+  share/man/man7/cma-options.7.gz
 [[ $(field libcma0 Depends) =~ ^libc6\ \([^\)]*\)$ ]] ||
   fault "libcma0 depends on $(field libcma0 Depends)"
 [[ $(field libcma-dev Depends) == "libcma0 (= "* ]] || fault "libcma-dev is free of libcma0"
@@ -46,6 +47,8 @@ unpack cma-tools bin/cma share/man/man1/cma.1.gz share/man/man7/cma-options.7.gz
 rm "$(find "$root/usr" -name libcma.so)"
 said=$("$root/usr/bin/cma" run --stats -- bash -c exit 2>&1) || fault "cma run fails: $said"
 [[ $said == *"cma: version "* ]] || fault "cma run ran without cma: $said"
+said=$("$root/usr/bin/cma" bench --allocators cma --repeat 1 --rest-seconds 0 -- true 2>&1) ||
+  fault "cma bench fails: $said"
 said=$("$root/usr/bin/cma" version)
 [[ $said == *"library: $root/usr/lib/"*"libcma.so.0" ]] || fault "$said"
 
