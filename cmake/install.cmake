@@ -16,7 +16,7 @@ install(
           COMPONENT library
           NAMELINK_COMPONENT development)
 install(
-  TARGETS cma_static cma_api
+  TARGETS cma_static cma_api cma_override
   EXPORT cmaTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(
