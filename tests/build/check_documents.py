@@ -1,4 +1,5 @@
-"""Runs and compiles what README.md and docs/ show: every fenced block, by its language.
+"""Runs and compiles what README.md and docs/ show: every fenced block, by its language, and the
+example of cma(3).
 
     c, cpp     compiled; linked and run if it has a main()
     cmake      configured, after a line that makes the target `server`; built if find_package is in it
@@ -104,6 +105,11 @@ class Checker:
             self.counts[language] = self.counts.get(language, 0) + 1
             check(where, text)
 
+    def check_man_page(self, page):
+        """Its first literal display is a program in C."""
+        display = re.search(r"^\.Bd -literal.*?\n(.*?)^\.Ed", page.read_text(), re.M | re.S)
+        self.check_c(str(page.relative_to(SOURCE)), display.group(1).replace("\\e", "\\"))
+
     def check_text(self, where, text):
         pass
 
@@ -165,6 +171,7 @@ def main():
         checker = Checker(pathlib.Path(scratch))
         for document in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
             checker.check(document)
+        checker.check_man_page(SOURCE / "docs" / "man" / "cma.3")
     for fault in checker.faults:
         print(f"documents_test: {fault}")
     print("documents_test:", ", ".join(f"{n} {kind}" for kind, n in sorted(checker.counts.items())))

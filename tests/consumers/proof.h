@@ -18,7 +18,8 @@ static size_t LiveBytes(void) {
 /* Ends the program with status 1 unless malloc is cma's (expected = 1), or is not (0). */
 static void ProveMalloc(int expected) {
   const size_t before = LiveBytes();
-  char* const block = (char*)malloc(kProofBytes);
+  /* volatile: compilers may leave out a block that is only filled and freed. */
+  char* volatile block = (char*)malloc(kProofBytes);
   size_t grown;
   if (block == NULL) exit(1);
   memset(block, 1, kProofBytes);
