@@ -18,6 +18,7 @@
 #include "absl/strings/str_split.h"
 #include "base/units.h"
 #include "options/options.h"
+#include "os/os_cpu.h"
 #include "tool/process_files.h"
 
 namespace cma::tool {
@@ -25,7 +26,7 @@ namespace {
 
 constexpr char kCgroups[] = "/sys/fs/cgroup";
 // Limits of cgroup v1 beyond this are none: it has no word for that.
-constexpr unsigned long long kNoLimit = 1ULL << 60;
+constexpr uint64_t kNoLimit = uint64_t{1} << 60;
 
 std::string ReadLine(const std::string& path) {
   std::string line;
@@ -41,10 +42,10 @@ std::string Chosen(absl::string_view text) {
   return std::string(text.substr(open + 1, close - open - 1));
 }
 
-std::string Bytes(unsigned long long bytes) {
-  if (bytes >= (1ULL << 20))
-    return absl::StrFormat("%.0f MiB", static_cast<double>(bytes) / 1048576);
-  return absl::StrCat(bytes / 1024, " KiB");
+std::string Bytes(uint64_t bytes) {
+  constexpr uint64_t kMebibyte = uint64_t{1} << 20;
+  return bytes < kMebibyte ? absl::StrCat(bytes / 1024, " KiB")
+                           : absl::StrCat(bytes / kMebibyte, " MiB");
 }
 
 // The process's group in the unified hierarchy, "" at its root or without one.
@@ -56,10 +57,10 @@ std::string Group(pid_t pid) {
   return "";
 }
 
-unsigned long long MemoryLimit(pid_t pid) {
-  const unsigned long long limit = TightestLimit(kCgroups, Group(pid), "memory.max");
+uint64_t MemoryLimit(pid_t pid) {
+  const uint64_t limit = TightestLimit(kCgroups, Group(pid), "memory.max");
   if (limit != 0) return limit;
-  unsigned long long old = 0;
+  uint64_t old = 0;
   const std::string text = ReadLine(absl::StrCat(kCgroups, "/memory/memory.limit_in_bytes"));
   return absl::SimpleAtoi(text, &old) && old < kNoLimit ? old : 0;
 }
@@ -92,8 +93,8 @@ size_t CpuQuota(pid_t pid) {
 }
 
 size_t UsableCpus(pid_t pid) {
-  cpu_set_t* const set = CPU_ALLOC(kMaxArenas * 8);
-  const size_t bytes = CPU_ALLOC_SIZE(kMaxArenas * 8);
+  cpu_set_t* const set = CPU_ALLOC(kMaxCpus);
+  const size_t bytes = CPU_ALLOC_SIZE(kMaxCpus);
   const bool known = sched_getaffinity(pid, bytes, set) == 0;
   const auto count = known ? static_cast<size_t>(CPU_COUNT_S(bytes, set)) : 0;
   CPU_FREE(set);
@@ -163,11 +164,10 @@ void AddAddressLimit(pid_t pid, Lines& lines) {
 
 }  // namespace
 
-unsigned long long TightestLimit(const std::string& root, absl::string_view group,
-                                 absl::string_view name) {
-  unsigned long long tightest = 0;
+uint64_t TightestLimit(const std::string& root, absl::string_view group, absl::string_view name) {
+  uint64_t tightest = 0;
   for (;;) {
-    unsigned long long limit = 0;
+    uint64_t limit = 0;
     if (absl::SimpleAtoi(ReadLine(absl::StrCat(root, group, "/", name)), &limit)) {
       tightest = tightest == 0 ? limit : std::min(tightest, limit);
     }
@@ -178,13 +178,13 @@ unsigned long long TightestLimit(const std::string& root, absl::string_view grou
 
 std::string SystemFacts(pid_t pid, const std::string& options) {
   Lines lines;
-  lines.Add("page size", Bytes(static_cast<unsigned long long>(sysconf(_SC_PAGESIZE))), "");
+  lines.Add("page size", Bytes(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))), "");
   const std::string thp = Chosen(ReadLine("/sys/kernel/mm/transparent_hugepage/enabled"));
   lines.Add("huge pages", thp, OfHugePages(thp));
   const std::string overcommit = ReadLine("/proc/sys/vm/overcommit_memory");
   lines.Add("overcommit", overcommit.empty() ? "unknown" : overcommit, OfOvercommit(overcommit));
   AddAddressLimit(pid, lines);
-  const unsigned long long memory = MemoryLimit(pid);
+  const uint64_t memory = MemoryLimit(pid);
   lines.Add("cgroup memory", memory == 0 ? "not limited" : Bytes(memory),
             memory == 0 ? "" : "beyond it the kernel reclaims, then kills");
   AddRseq(pid, lines);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -16,8 +17,7 @@ std::string SystemFacts(pid_t pid, const std::string& options);
 
 // The tightest number that the files `name` hold in the cgroup `group` (as "/a/b") and those above
 // it, below `root`; 0 if none sets one ("max").
-unsigned long long TightestLimit(const std::string& root, absl::string_view group,
-                                 absl::string_view name);
+uint64_t TightestLimit(const std::string& root, absl::string_view group, absl::string_view name);
 
 }  // namespace cma::tool
 
