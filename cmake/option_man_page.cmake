@@ -11,7 +11,8 @@ execute_process(
 set(OPTIONS)
 # A semicolon would divide a line in two.
 string(REPLACE ";" "\\;" help "${help}")
-string(REGEX MATCHALL "\n  [a-z][a-z0-9_]*=[^\n]*" lines "${help}")
+# Two spaces end the default; what is said beside the table has no such line.
+string(REGEX MATCHALL "\n  [a-z][a-z0-9_]*=[^ \n]*  [^\n]*" lines "${help}")
 foreach(line IN LISTS lines)
   string(REGEX MATCH "^\n  ([^=]+)=([^ ]*)  (.*)$" line "${line}")
   string(REPLACE "\\" "\\e" text "${CMAKE_MATCH_3}")

@@ -88,7 +88,7 @@ absl::StatusOr<int> DiagnoseProgram(const Request& request) {
   const std::string binary = ExecutedBinary(*program);
   Print(absl::StrCat("program ", *program,
                      binary != *program ? absl::StrCat(", run by ", binary) : "", "\n\n"));
-  const std::string facts = SystemFacts(0, std::string(EnvironmentValue("CMA_OPTIONS")));
+  const std::string facts = SystemFacts(0, EnvironmentValue("CMA_OPTIONS"));
   const std::string preload(EnvironmentValue("LD_PRELOAD"));
   const absl::StatusOr<LoadedFiles> alone = FilesOfProgram(binary, preload);
   if (!alone.ok()) return alone.status();

@@ -16,8 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/units.h"
-#include "options/options.h"
 #include "os/os_cpu.h"
 #include "tool/process_files.h"
 
@@ -126,15 +126,25 @@ absl::string_view OfOvercommit(absl::string_view mode) {
   return "strict: malloc may fail early; cma returns what is free, and tries again, before it does";
 }
 
-void AddArenas(pid_t pid, const std::string& options, Lines& lines) {
+// The last setting counts, as in the library. ParseOptions() would complain of others' mistakes.
+size_t WantedArenas(absl::string_view options) {
+  size_t wanted = 0;
+  for (absl::string_view setting : absl::StrSplit(options, ',')) {
+    size_t number = 0;
+    if (absl::ConsumePrefix(&setting, "arenas=") && absl::SimpleAtoi(setting, &number)) {
+      wanted = number;
+    }
+  }
+  return wanted;
+}
+
+void AddArenas(pid_t pid, absl::string_view options, Lines& lines) {
   const size_t cpus = UsableCpus(pid);
   const size_t quota = CpuQuota(pid);
   lines.Add("usable CPUs", cpus == 0 ? "unknown" : absl::StrCat(cpus),
             quota == 0 ? "no quota of the cgroup"
                        : absl::StrCat("the cgroup grants the time of ", quota));
-  Options chosen;
-  ParseOptions(options.c_str(), chosen);
-  const auto wanted = static_cast<size_t>(chosen.arenas);
+  const size_t wanted = WantedArenas(options);
   size_t arenas = quota == 0 ? cpus : std::min(cpus, quota);
   if (wanted != 0) arenas = wanted;
   lines.Add("arenas", absl::StrCat(std::clamp<size_t>(arenas, 1, kMaxArenas)),
@@ -176,7 +186,7 @@ uint64_t TightestLimit(const std::string& root, absl::string_view group, absl::s
   }
 }
 
-std::string SystemFacts(pid_t pid, const std::string& options) {
+std::string SystemFacts(pid_t pid, absl::string_view options) {
   Lines lines;
   lines.Add("page size", Bytes(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))), "");
   const std::string thp = Chosen(ReadLine("/sys/kernel/mm/transparent_hugepage/enabled"));

@@ -13,7 +13,7 @@ namespace cma::tool {
 
 // Several lines: page size, transparent huge pages, overcommit, limits, rseq, and what cma makes of
 // each. `pid` 0 is this process; `options` is the CMA_OPTIONS that counts.
-std::string SystemFacts(pid_t pid, const std::string& options);
+std::string SystemFacts(pid_t pid, absl::string_view options);
 
 // The tightest number that the files `name` hold in the cgroup `group` (as "/a/b") and those above
 // it, below `root`; 0 if none sets one ("max").
