@@ -2,9 +2,9 @@
 
 #include <iterator>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "options/option_value.h"
 #include "options/profiles.h"
@@ -41,29 +41,84 @@ std::string SettingsOf(size_t profile, const char* quote) {
   return text;
 }
 
-// What troff would read as something else.
+// What mdoc would read as something else.
 std::string Roff(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"\\", "\\e"}, {"-", "\\-"}});
+  const std::string escaped = absl::StrReplaceAll(text, {{"\\", "\\e"}});
+  return absl::StartsWith(escaped, ".") || absl::StartsWith(escaped, "'")
+             ? absl::StrCat("\\&", escaped)
+             : escaped;
 }
 
-constexpr char kManualStart[] =
-    ".TH CMA\\-OPTIONS 7 \"\" \"cma %s\" \"Miscellaneous\"\n"
-    ".SH NAME\n"
-    "cma\\-options \\- settings of the cma memory allocator\n"
-    ".SH SYNOPSIS\n"
-    "\\fBCMA_OPTIONS=\\fINAME\\fB=\\fIVALUE\\fB,\\fINAME\\fB=\\fIVALUE\\fR...\n"
-    ".SH DESCRIPTION\n"
-    "The environment variable is read once, at the first allocation, and ignored in\n"
-    "set\\-user\\-ID programs. A name or value that cma does not understand costs one line on\n"
-    "standard error and changes nothing. Options marked \\(dqat run time\\(dq can be changed by\n"
-    ".BR cma_option_set ()\n"
-    "as well.\n"
-    ".PP\n"
-    "A bare number has the unit that is in the name. Sizes may have a suffix (k, m, g, t, KiB,\n"
-    "MiB, GiB, TiB; powers of 1024), times too (ms, s, min, h). Limits are in bytes, or a\n"
-    "percentage of the memory that the process may use: its control group's limit, or the\n"
-    "machine's memory.\n"
-    ".SH OPTIONS\n";
+constexpr char kManualStart[] = R"(.\" Written by cma options --man.
+.Dd November 25, 2026
+.Dt CMA-OPTIONS 7
+.Os Linux
+.Sh NAME
+.Nm cma-options
+.Nd settings of the cma memory allocator
+.Sh SYNOPSIS
+.Ev CMA_OPTIONS Ns = Ns Ar name Ns = Ns Ar value Ns Op , Ns Ar name Ns = Ns Ar value ...
+.Ar program
+.Sh DESCRIPTION
+A process that has cma as its
+.Xr malloc 3
+reads the environment variable
+.Ev CMA_OPTIONS
+once, at its first allocation.
+Of two settings of one option the last one counts; beyond that their order does not matter.
+A name or a value that cma does not understand costs one line on standard error and changes nothing.
+.Ql CMA_OPTIONS=help
+prints what follows, for the library that is in use.
+.Pp
+A bare number has the unit that is in the name.
+Sizes may have a suffix (k, m, g, t, KiB, MiB, GiB, TiB; powers of 1024, rounded up to the unit),
+times too (ms, s, min, h).
+Limits are in bytes, or a percentage of the memory that the process may use: that of its control
+group, or the machine's.
+.Pp
+.Ql cma run --set Ar name Ns = Ns Ar value
+sets one option for one program; see
+.Xr cma 1 .
+Those that say
+.Dq at run time
+can be changed by the program, with
+.Fn cma_option_set ;
+see
+.Xr cma 3 .
+.Sh OPTIONS
+Each with its default.
+.Bl -tag -width indent
+)";
+
+constexpr char kManualProfiles[] = R"(.El
+.Sh PROFILES
+What
+.Cm profile
+sets, of what is not given itself:
+.Bl -tag -width indent
+)";
+
+constexpr char kManualEnd[] = R"(.El
+.Sh EXAMPLES
+Return free memory at once:
+.Pp
+.Dl CMA_OPTIONS=release_delay_ms=0 cma run -- ls
+.Pp
+Two arenas, and a summary at exit:
+.Pp
+.Dl cma run --set arenas=2 --stats -- ls
+.Pp
+Fail allocations before the container's memory is full:
+.Pp
+.Dl cma run --set hard_limit=90% --set soft_limit=75% -- ls
+.Sh SEE ALSO
+.Xr cma 1 ,
+.Xr cma 3 ,
+.Xr environ 7
+.Sh CAVEATS
+A set-user-ID program that has cma linked in ignores
+.Ev CMA_OPTIONS .
+)";
 
 }  // namespace
 
@@ -102,18 +157,18 @@ std::string OptionsMarkdown() {
 }
 
 std::string OptionsManual() {
-  std::string text = absl::StrFormat(kManualStart, CMA_VERSION);
+  std::string text = kManualStart;
   for (const OptionInfo& option : kOptions) {
-    absl::StrAppendFormat(&text, ".TP\n.BR %s =%s\n%s. Values: %s.%s\n", option.name,
-                          Roff(Default(option)), Roff(option.help), Roff(Range(option)),
-                          option.change == OptionChange::kAnyTime ? " At run time." : "");
+    absl::StrAppendFormat(&text, ".It Cm %s Ns = Ns %s\n%s.\nValues: %s.\n", option.name,
+                          Roff(Default(option)), Roff(option.help), Roff(Range(option)));
+    if (option.change == OptionChange::kAnyTime) absl::StrAppend(&text, "At run time.\n");
   }
-  absl::StrAppend(&text, ".SH PROFILES\n");
+  absl::StrAppend(&text, kManualProfiles);
   for (size_t i = 0; i < std::size(kProfileWords); ++i) {
-    absl::StrAppendFormat(&text, ".TP\n.B %s\n%s%s%s.\n", kProfileWords[i], Roff(kProfileHelp[i]),
+    absl::StrAppendFormat(&text, ".It Cm %s\n%s%s%s.\n", kProfileWords[i], Roff(kProfileHelp[i]),
                           i == 0 ? "" : ": ", Roff(SettingsOf(i, "")));
   }
-  return absl::StrCat(text, ".SH SEE ALSO\n.BR cma (1)\n");
+  return absl::StrCat(text, kManualEnd);
 }
 
 }  // namespace cma::tool

@@ -22,7 +22,7 @@ for function in $functions; do
     fault "$function is not described in cma(3)"
 done
 
-# Options, with their defaults.
+# Options, with their defaults. The command writes the page.
 options=$(env CMA_OPTIONS=help LD_PRELOAD="$CMA_LIB" true 2>&1 | sed -n 's/^  \([a-z0-9_]*=[^ ]*\)  .*/\1/p')
 [[ -n $options ]] || fault "CMA_OPTIONS=help lists nothing"
 for option in $options; do
