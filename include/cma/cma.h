@@ -95,8 +95,8 @@ CMA_API cma_sized_block cma_malloc_sized(size_t size) CMA_NOEXCEPT;
 /* Makes the block at least `size` bytes long without moving it: grows it into free
  * memory behind it, or gives back what it no longer needs. Returns its usable bytes,
  * or 0 if it cannot be that long where it is; then it is as before. Never fails to
- * shrink, but small blocks (1 KiB and less) stay as long as they are, and larger ones
- * keep 1 KiB (above 1 MiB: 1 MiB) or so. Contents up to the smaller size stay. 0 for
+ * shrink, but small blocks (16 KiB and less) stay as long as they are, and larger ones
+ * keep 16 KiB (above 1 MiB: 1 MiB) or so. Contents up to the smaller size stay. 0 for
  * NULL. errno is kept. The caller holds the block, as for cma_realloc(). */
 CMA_API size_t cma_try_resize(void* block, size_t size) CMA_NOEXCEPT;
 
