@@ -1,14 +1,22 @@
-// How long does one call take? Random slot churn (8 B to 16 KiB, a quarter of the replacements in
-// slots of other threads) with a clock around every malloc and every free: median, 99 %, 99.99 %
-// and the longest call. The clock's own cost is part of the figures; it is the same for everybody.
-// One op is one malloc + free.
+// How long does one call take? Random churn with a clock around every malloc and every free:
+// median, 99 %, 99.99 % and the longest call. One op is one malloc + free.
+//   --churn slot:          as slot_churn: 8 B to 16 KiB, a quarter of the replacements in slots of
+//                          other threads
+//   --churn thread-local:  as thread_local_churn: private slots, Pareto sizes 16 B to 8 KiB
+//
+// The clock is the processor's time stamp counter, read between fences, so that neither a part of
+// the call nor of its surroundings slips out or in; elsewhere CLOCK_MONOTONIC. What an empty pair
+// of readings takes (clock_ns in the report) is subtracted from each duration. With more threads
+// than CPUs the longest calls contain the time that their thread had no CPU.
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
 #endif
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstring>
 
 #include "harness.h"
 
@@ -16,22 +24,64 @@ namespace {
 
 using namespace scenario;
 
-// Ticks of the cheapest steady clock.
-inline uint64_t Ticks() {
 #if defined(__x86_64__)
-  return __rdtsc();
+
+inline uint64_t TicksBefore() {
+  _mm_lfence();
+  const uint64_t ticks = __rdtsc();
+  _mm_lfence();
+  return ticks;
+}
+
+// Waits for everything before it.
+inline uint64_t TicksAfter() {
+  unsigned processor;
+  const uint64_t ticks = __rdtscp(&processor);
+  _mm_lfence();
+  return ticks;
+}
+
 #else
+
+inline uint64_t TicksBefore() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<uint64_t>(now.tv_nsec);
-#endif
 }
 
-double NanosecondsPerTick() {
+inline uint64_t TicksAfter() { return TicksBefore(); }
+
+#endif
+
+struct Clock {
+  double ns_per_tick;
+  uint64_t own_ticks;  // of an empty pair of readings
+  uint64_t step;       // the clock goes on by so many ticks at a time
+
+  // Ticks of what happened since `start`.
+  uint64_t Since(uint64_t start) const {
+    const uint64_t ticks = TicksAfter() - start;
+    return ticks > own_ticks ? ticks - own_ticks : 0;
+  }
+};
+
+Clock Calibrate() {
+  constexpr size_t kPairs = 10'001;
+  static uint64_t pairs[kPairs];
+  for (uint64_t& pair : pairs) {
+    const uint64_t start = TicksBefore();
+    pair = TicksAfter() - start;
+  }
+  std::sort(pairs, pairs + kPairs);
+  uint64_t step = pairs[0];  // if they are all the same
+  for (size_t i = 1; i < kPairs; ++i) {
+    if (pairs[i] != pairs[i - 1]) step = std::min(step, pairs[i] - pairs[i - 1]);
+  }
   const double start = Now();
-  const uint64_t ticks = Ticks();
+  const uint64_t ticks = TicksBefore();
   SleepSeconds(0.05);
-  return (Now() - start) * 1e9 / static_cast<double>(Ticks() - ticks);
+  const double ns_per_tick = (Now() - start) * 1e9 / static_cast<double>(TicksBefore() - ticks);
+  return {ns_per_tick, pairs[kPairs / 2], step};
 }
 
 // Counts of durations; 32 buckets per doubling keep every quantile exact to about 3 %.
@@ -89,8 +139,10 @@ Calls all_calls;
 pthread_mutex_t all_calls_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 struct Settings {
+  Clock clock;
   std::atomic<Block*>* slots;
   size_t slots_per_thread;
+  size_t cross_percent;
   SizeTable sizes;
 };
 
@@ -121,9 +173,9 @@ class Churn {
  private:
   Block* TimedNew(Worker& worker) {
     const size_t bytes = settings_.sizes.Pick(worker.random());
-    const uint64_t start = Ticks();
+    const uint64_t start = TicksBefore();
     auto* block = static_cast<Block*>(std::malloc(bytes));
-    calls_.mallocs.Add(Ticks() - start);
+    calls_.mallocs.Add(settings_.clock.Since(start));
     if (block == nullptr) Fail("malloc returned NULL");
     block->bytes = static_cast<uint32_t>(bytes);
     block->check = ~block->bytes;
@@ -135,14 +187,15 @@ class Churn {
   void TimedFree(Worker& worker, Block* block) {
     if (block->check != ~block->bytes) Fail("a live block was overwritten");
     worker.live().Subtract(block->bytes);
-    const uint64_t start = Ticks();
+    const uint64_t start = TicksBefore();
     std::free(block);
-    calls_.frees.Add(Ticks() - start);
+    calls_.frees.Add(settings_.clock.Since(start));
   }
 
   std::atomic<Block*>& Slot(Random& random) const {
-    return settings_.slots[random.Percent(25) ? random.Below(all_)
-                                              : first_ + random.Below(settings_.slots_per_thread)];
+    const bool anywhere = random.Percent(settings_.cross_percent);
+    return settings_
+        .slots[anywhere ? random.Below(all_) : first_ + random.Below(settings_.slots_per_thread)];
   }
 
   const Settings& settings_;
@@ -162,24 +215,33 @@ void AddQuantiles(Line& line, const char* call, const Histogram& calls, double n
 }  // namespace
 
 int main(int argc, char** argv) {
-  Flags flags(argc, argv, "latency: duration of single malloc and free calls under slot churn");
+  Flags flags(argc, argv, "latency: duration of single malloc and free calls under churn");
   const LoadOptions options = ReadLoadOptions(flags, 5'000'000);
-  const size_t slots = flags.Count("slots", 4000, "slots per thread");
-  const size_t max_size = flags.Count("max-size", 16384, "largest block; smallest is 8");
+  const char* churn = flags.Text("churn", "slot", "slot or thread-local");
   flags.Finish();
+  const bool local = std::strcmp(churn, "thread-local") == 0;
+  if (!local && std::strcmp(churn, "slot") != 0) {
+    flags.Reject("churn", churn, "slot or thread-local");
+  }
+  const size_t slots = local ? 1000 : 4000;
   LiveBytes live;
   CountedArray<std::atomic<Block*>> all(live, slots * static_cast<size_t>(options.threads));
   live.Publish();
-  const Settings settings{all.begin(), slots, SizeTable::LogUniform(8, max_size)};
-  const double ns_per_tick = NanosecondsPerTick();
+  const Settings settings{
+      Calibrate(), all.begin(), slots, local ? 0u : 25u,
+      local ? SizeTable::Pareto(16, 8192, 1.1) : SizeTable::LogUniform(8, 16384)};
 
   Report report(options);
   Crew<Churn> crew(options, report);
   crew.RunLoad([&](Worker& worker) { return Churn(settings, worker); });
-  Line quantiles;
-  AddQuantiles(quantiles, "malloc", all_calls.mallocs, ns_per_tick);
-  AddQuantiles(quantiles, "free", all_calls.frees, ns_per_tick);
-  report.PrintLoad(quantiles.text());
+  const double ns_per_tick = settings.clock.ns_per_tick;
+  Line figures;
+  AddQuantiles(figures, "malloc", all_calls.mallocs, ns_per_tick);
+  AddQuantiles(figures, "free", all_calls.frees, ns_per_tick);
+  figures.Add("clock_ns=%.1f clock_step_ns=%.1f",
+              static_cast<double>(settings.clock.own_ticks) * ns_per_tick,
+              static_cast<double>(settings.clock.step) * ns_per_tick);
+  report.PrintLoad(figures.text());
   crew.Clear();
   report.Rest();
   crew.Join();
