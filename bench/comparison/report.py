@@ -13,9 +13,24 @@ def usable(samples):
     return calm if 2 * len(calm) >= len(good) else good
 
 
+def _values(samples, pick):
+    return [v for v in (pick(s) for s in samples) if v is not None]
+
+
 def median(samples, pick):
-    values = [v for v in (pick(s) for s in samples) if v is not None]
+    values = _values(samples, pick)
     return statistics.median(values) if values else None
+
+
+def least(samples, pick):
+    """Of times: what the allocator takes when nobody is in its way."""
+    return min(_values(samples, pick), default=None)
+
+
+def spread(samples, pick):
+    """Highest less lowest, as a share of the median."""
+    values = _values(samples, pick)
+    return (max(values) - min(values)) / statistics.median(values) if len(values) > 1 else None
 
 
 class Table:
@@ -26,10 +41,12 @@ class Table:
         self.unit = unit
         self.names = [a.name for a in allocators]
         self.rows = []  # (name, {allocator: value})
+        self._notes = {}  # name -> what stands at the end of the row
 
-    def add(self, name, values):
+    def add(self, name, values, note=""):
         if any(v is not None for v in values.values()):
             self.rows.append((name, values))
+            self._notes[name] = note
 
     def ratio(self, values, name):
         """Value of `name` over the best of the others, and who that is; None if unknown."""
@@ -49,7 +66,7 @@ class Table:
         print(f"{'':{width}}{head}" + self._subject_head())
         for name, values in self.rows:
             cells = "".join(f"{_number(values.get(n)):>11}" for n in self.names)
-            print(f"{name:{width}}{cells}" + self._subject_cell(values))
+            print(f"{name:{width}}{cells}" + self._subject_cell(values) + self._notes[name])
 
     def _subject_head(self):
         return f"   {SUBJECT}/best  best other" if SUBJECT in self.names else ""
@@ -96,13 +113,15 @@ def _number(value):
     return f"{value:.3g}" if value < 10 else f"{value:.1f}"
 
 
-def tables(results, allocators, clock):
+def tables(results, allocators, clock, statistic="median"):
     """Tables of time, peak RSS, RSS at rest, and of the rows' further figures.
 
     `results`: [(row, {allocator name: [Sample]})]
     """
     pick_time = (lambda s: s.cpu) if clock == "cpu" else (lambda s: s.time)
     kind = "processor time" if clock == "cpu" else "time"
+    if statistic == "least":
+        kind = "least " + kind
     time = Table(f"{kind} (ns per operation; programs: seconds)", allocators)
     peak = Table("peak RSS, MiB", allocators)
     rest = Table("RSS at rest after the load, MiB", allocators)
@@ -111,12 +130,14 @@ def tables(results, allocators, clock):
     for row, samples in results:
         calm = {name: usable(runs) for name, runs in samples.items()}
 
-        def column(pick, samples=samples):
-            return {name: median(runs, pick) for name, runs in samples.items()}
+        def column(pick, samples=samples, of=median):
+            return {name: of(runs, pick) for name, runs in samples.items()}
 
         # Neighbours cost time, not memory: only times leave the disturbed runs out.
         if row.timed:
-            time.add(row.name, column(pick_time, calm))
+            noise = _values([spread(runs, pick_time) for runs in calm.values()], lambda v: v)
+            time.add(row.name, column(pick_time, calm, least if statistic == "least" else median),
+                     f"  (spread {max(noise):.0%})" if noise else "")
         peak.add(row.name, column(lambda s: s.peak_kib and s.peak_kib / 1024))
         rest.add(row.name, column(lambda s: s.rest_kib and s.rest_kib / 1024))
         for _, label in row.figures:
@@ -125,17 +146,61 @@ def tables(results, allocators, clock):
     return time, peak, rest, ratios, latency
 
 
-def print_scaling(results, allocators):
-    """Operations per second over the number of threads, one table per scenario."""
+# More threads than CPUs shall cost next to nothing: this share of the throughput remains.
+OVERSUBSCRIBED = 0.95
+
+
+class Scaling:
+    """Operations per second of one scenario over the number of threads."""
+
+    def __init__(self, base, rows, allocators):
+        self.base = base
+        self.threads = [row.threads for row, _ in rows]
+        self.rates = {a.name: [median(usable(samples[a.name]), lambda s: s.ops_per_second)
+                               for _, samples in rows] for a in allocators}
+
+    def print(self):
+        print(f"\n{self.base}: million operations per second")
+        print(f"{'threads':12}" + "".join(f"{n:>10}" for n in self.threads))
+        for name, rates in self.rates.items():
+            cells = (f"{'-':>10}" if v is None else f"{v / 1e6:>10.3f}" for v in rates)
+            print(f"{name:12}" + "".join(cells))
+
+    def oversubscribed(self, name, cpus):
+        """{threads: throughput over that at as many threads as there are CPUs}"""
+        fitting = [n for n in self.threads if n <= cpus]
+        if not fitting:
+            return {}
+        rates = dict(zip(self.threads, self.rates[name]))
+        full = rates[max(fitting)]
+        return {n: rate / full for n, rate in rates.items() if n > cpus and rate and full}
+
+
+def scalings(results, allocators):
     bases = {}
     for row, samples in results:
         bases.setdefault(row.base, []).append((row, samples))
-    for base, rows in bases.items():
-        print(f"\n{base}: million operations per second")
-        print(f"{'threads':12}" + "".join(f"{row.threads:>10}" for row, _ in rows))
-        for allocator in allocators:
-            cells = []
-            for _, samples in rows:
-                value = median(usable(samples[allocator.name]), lambda s: s.ops_per_second)
-                cells.append(f"{'-':>10}" if value is None else f"{value / 1e6:>10.3f}")
-            print(f"{allocator.name:12}" + "".join(cells))
+    return [Scaling(base, rows, allocators) for base, rows in bases.items()]
+
+
+def print_oversubscription(all_scalings, allocators, cpus):
+    """What more threads than CPUs leave of the throughput, and where it is too little."""
+    ratios = {a.name: {} for a in allocators}
+    for scaling in all_scalings:
+        for name, rows in ratios.items():
+            for threads, ratio in scaling.oversubscribed(name, cpus).items():
+                rows[f"{scaling.base}/{threads}"] = ratio
+    labels = [label for label in next(iter(ratios.values()), {})]
+    if not labels:
+        return ratios
+    width = max(map(len, labels)) + 1
+    print(f"\noversubscription: throughput over that at {cpus} threads, the number of CPUs")
+    print(f"{'':{width}}" + "".join(f"{name:>11}" for name in ratios))
+    for label in labels:
+        cells = (rows.get(label) for rows in ratios.values())
+        print(f"{label:{width}}" + "".join(f"{'-' if v is None else f'{v:.2f}':>11}" for v in cells))
+    for name, rows in ratios.items():
+        low = [f"{label} {ratio:.2f}" for label, ratio in rows.items() if ratio < OVERSUBSCRIBED]
+        print(f"{name}: " + (f"below {OVERSUBSCRIBED} in " + ", ".join(low) if low
+                             else f"nowhere below {OVERSUBSCRIBED}"))
+    return ratios

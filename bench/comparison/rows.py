@@ -26,6 +26,16 @@ _TIMED = (
     ("kv_server/kv_server", 1_000_000, (2,), {}),
 )
 
+# Flags for data that each thread has for itself, and their defaults.
+_DATA_PER_THREAD = {
+    "batch_order": ("--batch", 10_000),
+    "large_churn": ("--window", 32),
+    "larson_server": ("--slots", 5_000),
+    "slot_churn": ("--slots", 4_000),
+    "thread_local_churn": ("--window", 1_000),
+    "thread_phases": ("--objects", 20_000),
+}
+
 _RATIOS = (("peak_rss_over_peak_live", "peak RSS / peak live"),
            ("rest_rss_over_live", "RSS / live at rest"))
 
@@ -94,18 +104,39 @@ def _variants(variants):
     return variants.items() if variants else (("", ()),)
 
 
-def scenario_rows(threads=None):
-    """All scenario rows; `threads` replaces the usual thread counts of the timed ones."""
+def _same_data(program, threads):
+    """Flags that leave more threads than CPUs as much data, together, as one thread per CPU has.
+
+    Else the caches of the CPUs, and not the allocator, would decide over a scenario's scaling.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    if threads <= cpus or program not in _DATA_PER_THREAD:
+        return []
+    flag, default = _DATA_PER_THREAD[program]
+    return [flag, str(max(1, default * cpus // threads))]
+
+
+def scaling_rows(threads):
+    """The timed scenarios at each of these numbers of threads."""
+    rows = []
+    for program, operations, _, variants in _TIMED:
+        for variant, arguments in _variants(variants):
+            rows += [Scenario(program, n, variant, [*arguments, *_same_data(program, n)], operations)
+                     for n in threads]
+    return rows
+
+
+def scenario_rows():
+    """All scenario rows of the usual table."""
     rows = []
     for program, operations, counts, variants in _TIMED:
         figures = _RATIOS[:1] if program == "steady_random" else ()
         for variant, arguments in _variants(variants):
             rows += [Scenario(program, n, variant, arguments, operations, figures)
-                     for n in threads or counts]
-    rows += [Scenario("latency", n, "", (), 5_000_000, _LATENCIES, timed=False)
-             for n in threads or (1, 2, 8)]
-    if threads:
-        return rows
+                     for n in counts]
+    for churn in ("slot", "thread-local"):
+        rows += [Scenario("latency", n, churn, ["--churn", churn], 5_000_000, _LATENCIES, timed=False)
+                 for n in (1, 2, 8)]
     for program, counts, variants, figures, timed in _STORIES:
         for variant, arguments in _variants(variants):
             rows += [Scenario(program, n, variant, arguments, None, figures, timed)
