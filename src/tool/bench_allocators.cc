@@ -11,7 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "tool/elf_image.h"
 #include "tool/library_file.h"
+#include "tool/nearest_match.h"
+#include "tool/package_version.h"
 
 namespace cma::tool {
 namespace {
@@ -54,7 +57,8 @@ std::string FindPeer(absl::string_view library) {
 // C library's then; in others it changes nothing.
 std::vector<BenchAllocator> FindAll() {
   std::vector<BenchAllocator> found;
-  if (const absl::StatusOr<std::string> cma = FindLibrary(); cma.ok()) found.push_back({"cma", *cma});
+  if (const absl::StatusOr<std::string> cma = FindLibrary(); cma.ok())
+    found.push_back({"cma", *cma});
   if (const std::string libc = LibcPath(); !libc.empty()) found.push_back({"glibc", libc});
   for (const Peer& peer : kPeers) {
     const std::string path = FindPeer(peer.library);
@@ -72,14 +76,12 @@ absl::Status NotThere(absl::string_view name, const std::vector<BenchAllocator>&
   }
   std::vector<absl::string_view> names;
   for (const BenchAllocator& allocator : all) names.push_back(allocator.name);
-  return absl::NotFoundError(absl::StrCat("no allocator is called '", name, "'; there are ",
-                                          absl::StrJoin(names, ", "),
-                                          ", and any other as name=/path.so"));
+  return absl::NotFoundError(
+      absl::StrCat("no allocator is called '", name, "'", DidYouMean(name, names), "; there are ",
+                   absl::StrJoin(names, ", "), ", and any other as name=/path.so"));
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<BenchAllocator>> FindAllocators(const std::vector<std::string>& wanted) {
+absl::StatusOr<std::vector<BenchAllocator>> Choose(const std::vector<std::string>& wanted) {
   const std::vector<BenchAllocator> all = FindAll();
   if (wanted.empty()) return all;
   std::vector<BenchAllocator> chosen;
@@ -93,6 +95,11 @@ absl::StatusOr<std::vector<BenchAllocator>> FindAllocators(const std::vector<std
     if (equals != std::string::npos) {
       const absl::StatusOr<std::string> library = CheckLibrary(text.substr(equals + 1));
       if (!library.ok()) return library.status();
+      if (name.empty()) return absl::InvalidArgumentError("--allocators: no name before '='");
+      if (!DefinesFunction(*library, "malloc") || !DefinesFunction(*library, "free")) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("'", *library, "' defines no malloc and free: it is no allocator"));
+      }
       chosen.push_back({name, *library});
       continue;
     }
@@ -100,6 +107,17 @@ absl::StatusOr<std::vector<BenchAllocator>> FindAllocators(const std::vector<std
                                     [&name](const BenchAllocator& a) { return a.name == name; });
     if (known == all.end()) return NotThere(name, all);
     chosen.push_back(*known);
+  }
+  return chosen;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<BenchAllocator>> FindAllocators(const std::vector<std::string>& wanted) {
+  absl::StatusOr<std::vector<BenchAllocator>> chosen = Choose(wanted);
+  if (!chosen.ok()) return chosen;
+  for (BenchAllocator& allocator : *chosen) {
+    allocator.version = allocator.name == "cma" ? CMA_VERSION : PackageVersion(allocator.library);
   }
   return chosen;
 }

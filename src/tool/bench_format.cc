@@ -26,15 +26,6 @@ std::optional<double> Shown(const BenchResults& results, const BenchRow& row, si
   return value;
 }
 
-bool HasAny(const BenchResults& results, size_t figure) {
-  for (const BenchRow& row : results.rows) {
-    for (size_t a = 0; a < results.allocators.size(); ++a) {
-      if (results.Median(row, a, figure).has_value()) return true;
-    }
-  }
-  return false;
-}
-
 std::string Complaints(const BenchResults& results) {
   std::string text;
   size_t disturbed = 0;
@@ -53,8 +44,8 @@ std::string Complaints(const BenchResults& results) {
   }
   if (disturbed != 0) {
     absl::StrAppend(&text, "\n", disturbed, " of ", all,
-                    " runs were disturbed by other processes; medians leave them out where half of "
-                    "the runs or more were calm\n");
+                    " runs were disturbed by other processes; each was repeated once, and medians "
+                    "leave them out where half of the runs or more were calm\n");
   }
   if (!errors.empty()) absl::StrAppend(&text, "\nwhat did not work:\n", errors);
   return text;

@@ -19,9 +19,6 @@ std::string Ratio(std::optional<double> value);
 std::optional<double> Shown(const BenchResults& results, const BenchRow& row, size_t allocator,
                             size_t figure);
 
-// Whether any cell of the figure's table has a value.
-bool HasAny(const BenchResults& results, size_t figure);
-
 // Lines about runs that were disturbed or failed; empty if there were none.
 std::string Complaints(const BenchResults& results);
 

@@ -1,108 +1,59 @@
 #include "tool/bench_html.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
+#include "tool/bench_chart.h"
 #include "tool/bench_format.h"
 
 namespace cma::tool {
 namespace {
 
-std::string Html(absl::string_view text) {
-  return absl::StrReplaceAll(text,
-                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
-}
-
-// The points of a line chart of throughput against threads, as an SVG picture.
-class Chart {
- public:
-  Chart(const BenchResults& results, absl::string_view name) : results_(results) {
-    for (const BenchRow& row : results.rows) {
-      if (row.name != name) continue;
-      rows_.push_back(&row);
-      for (size_t a = 0; a < results.allocators.size(); ++a) {
-        highest_ = std::max(highest_, results.Median(row, a, kThroughput).value_or(0));
-      }
-      most_threads_ = std::max(most_threads_, row.threads);
-    }
-  }
-
-  bool worth_drawing() const { return rows_.size() > 1 && highest_ > 0; }
-
-  std::string Draw() const {
-    std::string svg = absl::StrFormat("<svg viewBox=\"0 0 %d %d\" role=\"img\">", kWidth, kHeight);
-    absl::StrAppendFormat(&svg,
-                          "<path class=\"axis\" d=\"M%d %d V%d H%d\"/><text x=\"%d\" y=\"12\">%s "
-                          "million operations per second</text>",
-                          kLeft, kTop, kHeight - kBottom, kWidth - kRight, kLeft,
-                          Number(highest_ / 1e6));
-    for (const BenchRow* row : rows_) {
-      absl::StrAppendFormat(&svg, "<text class=\"tick\" x=\"%.1f\" y=\"%d\">%d</text>",
-                            X(row->threads), kHeight - 6, row->threads);
-    }
-    for (size_t a = 0; a < results_.allocators.size(); ++a) {
-      std::vector<std::string> points;
-      for (const BenchRow* row : rows_) {
-        const std::optional<double> value = results_.Median(*row, a, kThroughput);
-        if (value.has_value()) {
-          points.push_back(absl::StrFormat("%.1f,%.1f", X(row->threads), Y(*value)));
-        }
-      }
-      absl::StrAppendFormat(&svg, "<polyline class=\"c%d\" points=\"%s\"><title>%s</title></polyline>",
-                            a % kColours, absl::StrJoin(points, " "),
-                            Html(results_.allocators[a].name));
-    }
-    return svg + "</svg>\n";
-  }
-
-  static constexpr size_t kColours = 8;
-
- private:
-  static constexpr int kWidth = 480, kHeight = 240, kLeft = 10, kRight = 10, kTop = 20, kBottom = 22;
-
-  double X(int threads) const {
-    const double span = std::log2(static_cast<double>(std::max(most_threads_, 2)));
-    return kLeft + 10 + std::log2(threads) / span * (kWidth - kLeft - kRight - 20);
-  }
-  double Y(double value) const {
-    return kHeight - kBottom - value / highest_ * (kHeight - kTop - kBottom);
-  }
-
-  const BenchResults& results_;
-  std::vector<const BenchRow*> rows_;
-  double highest_ = 0;
-  int most_threads_ = 1;
-};
-
+// Colours that people with any kind of colour vision can tell apart, after Okabe and Ito; darker
+// on a light page than on a dark one, so that all of them stand out. Marks differ too.
 constexpr absl::string_view kStyle =
-    "body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1b1b1b;background:#fff}table{border-collapse:collapse;margin:.6rem 0 1.4rem}"
-    "td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #ddd;font-weight:normal}"
-    "th:first-child,td:first-child{text-align:left}thead th{color:#555}.best{font-weight:600}"
-    "svg{width:30rem;max-width:100%;display:block}svg text{font:12px system-ui,sans-serif;fill:#555}"
-    ".tick{text-anchor:middle}.axis{fill:none;stroke:#bbb}polyline{fill:none;stroke-width:2.2}"
-    ".c0{stroke:#c1272d;color:#c1272d}.c1{stroke:#555;color:#555}.c2{stroke:#0072b2;color:#0072b2}"
-    ".c3{stroke:#009e73;color:#009e73}.c4{stroke:#e69f00;color:#b87f00}"
-    ".c5{stroke:#8a4fbe;color:#8a4fbe}.c6{stroke:#56b4e9;color:#2a86bd}"
-    ".c7{stroke:#a0522d;color:#a0522d}.key span{margin-right:1.2rem}";
+    ":root{color-scheme:light dark;--ink:#1b1b1b;--soft:#595959;--line:#d9d9d9;--page:#fff;"
+    "--c0:#c8102e;--c1:#4d4d4d;--c2:#0067a5;--c3:#00795a;--c4:#a86200;--c5:#8f3f97;--c6:#0082b8;"
+    "--c7:#7a4a21}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--soft:#b3b3b3;--line:#444;--page:#"
+    "161616;"
+    "--c0:#ff6b6b;--c1:#c4c4c4;--c2:#5fb3f0;--c3:#3ecf9f;--c4:#f0a830;--c5:#d98fdf;--c6:#7fd3f5;"
+    "--c7:#c89a6b}}"
+    "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;"
+    "color:var(--ink);background:var(--page)}h3{margin:1.2rem 0 .2rem}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.4rem 0 1.4rem;"
+    "font-variant-numeric:tabular-nums}caption{text-align:left;padding:.3rem 0;font-weight:600}"
+    "td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line);"
+    "font-weight:normal;white-space:nowrap}th:first-child{text-align:left}"
+    "thead th{color:var(--soft)}.best{font-weight:700}"
+    ".plain td{text-align:left;white-space:normal;overflow-wrap:anywhere}"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:.4rem 1rem}"
+    "svg text{font:11px system-ui,sans-serif;fill:var(--soft)}.x{text-anchor:middle}"
+    ".y{text-anchor:end}.axis{fill:none;stroke:var(--soft)}.grid{fill:none;stroke:var(--line)}"
+    "polyline{fill:none;stroke:currentColor;stroke-width:2}.mark,rect{fill:currentColor}"
+    ".c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}"
+    ".c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}.c7{color:var(--c7)}"
+    ".legend span{margin-right:1.4rem;white-space:nowrap}"
+    ".legend svg{width:30px;height:12px;margin-right:.4rem}p{max-width:48rem}";
 
-std::string HtmlHead(const BenchResults& results, absl::string_view corner) {
-  std::string html = absl::StrCat("<table><thead><tr><th>", Html(corner), "</th>");
+std::string TableHead(const BenchResults& results, absl::string_view caption,
+                      absl::string_view last) {
+  std::string html = absl::StrCat("<div class=\"wide\"><table><caption>", EscapeHtml(caption),
+                                  "</caption><thead><tr><th></th>");
   for (const BenchAllocator& allocator : results.allocators) {
-    absl::StrAppend(&html, "<th>", Html(allocator.name), "</th>");
+    absl::StrAppend(&html, "<th scope=\"col\">", EscapeHtml(allocator.name), "</th>");
   }
+  if (!last.empty()) absl::StrAppend(&html, "<th scope=\"col\">", EscapeHtml(last), "</th>");
   return html + "</tr></thead><tbody>\n";
 }
 
+constexpr absl::string_view kTableEnd = "</tbody></table></div>\n";
+
 // Cells of one line; the best is marked.
-std::string HtmlCells(const std::vector<std::optional<double>>& values, bool more_is_better,
-                      std::string (*format)(std::optional<double>)) {
+std::string Cells(const std::vector<std::optional<double>>& values, bool more_is_better,
+                  std::string (*format)(std::optional<double>)) {
   std::optional<double> best;
   for (const std::optional<double>& value : values) {
     if (!value.has_value()) continue;
@@ -116,51 +67,85 @@ std::string HtmlCells(const std::vector<std::optional<double>>& values, bool mor
   return html;
 }
 
-std::string HtmlSummary(const BenchResults& results) {
-  std::string html = HtmlHead(results, "cost over the best of the others, geometric mean");
-  for (const size_t figure : results.figures) {
-    if (!HasAny(results, figure)) continue;
+std::string RowHead(absl::string_view text) {
+  return absl::StrCat("<tr><th scope=\"row\">", EscapeHtml(text), "</th>");
+}
+
+std::string Summary(const BenchResults& results) {
+  std::string html = TableHead(
+      results, "Cost over the best of the other allocators, geometric mean of all rows", "");
+  for (const size_t figure : results.Figures()) {
     std::vector<std::optional<double>> values;
     for (size_t a = 0; a < results.allocators.size(); ++a) {
       values.push_back(results.MeanOverBestOther(a, figure));
     }
-    absl::StrAppend(&html, "<tr><td>", kFigures[figure].title, "</td>",
-                    HtmlCells(values, false, &Ratio), "</tr>\n");
+    absl::StrAppend(&html, RowHead(kFigures[figure].title), Cells(values, false, &Ratio),
+                    "</tr>\n");
   }
-  return html + "</tbody></table>\n";
+  return absl::StrCat(html, kTableEnd,
+                      "<p>1 is as good as the best of the others, 2 is half as fast or twice the "
+                      "memory, below 1 is "
+                      "ahead of all others. The best of each line is bold.</p>\n");
 }
 
-std::string HtmlTable(const BenchResults& results, size_t figure) {
-  std::string html = HtmlHead(results, kFigures[figure].title);
+std::string Table(const BenchResults& results, size_t figure) {
+  const bool more_is_better = kFigures[figure].more_is_better;
+  const bool compared = results.allocators.size() > 1;
+  const size_t subject = results.Subject();
+  std::string html =
+      TableHead(results,
+                absl::StrCat(kFigures[figure].title,
+                             more_is_better ? " (more is better)" : " (less is better)"),
+                compared ? absl::StrCat(results.allocators[subject].name, " / best other") : "");
   for (const BenchRow& row : results.rows) {
+    if (!results.HasMedian(row, figure)) continue;
     std::vector<std::optional<double>> values;
     for (size_t a = 0; a < results.allocators.size(); ++a) {
       values.push_back(Shown(results, row, a, figure));
     }
-    absl::StrAppend(&html, "<tr><td>", Html(BenchResults::Label(row)), "</td>",
-                    HtmlCells(values, kFigures[figure].more_is_better, &Number), "</tr>\n");
+    absl::StrAppend(&html, RowHead(BenchResults::Label(row)),
+                    Cells(values, more_is_better, &Number));
+    if (compared) {
+      absl::StrAppend(&html, "<td>", Ratio(results.OverBestOther(row, subject, figure)), "</td>");
+    }
+    absl::StrAppend(&html, "</tr>\n");
   }
-  return html + "</tbody></table>\n";
+  return absl::StrCat(html, kTableEnd);
 }
 
-std::string HtmlCharts(const BenchResults& results) {
-  std::string html = "<p class=\"key\">";
-  for (size_t a = 0; a < results.allocators.size(); ++a) {
-    absl::StrAppend(&html, "<span class=\"c", a % Chart::kColours, "\">&#9644; ",
-                    Html(results.allocators[a].name), "</span>");
-  }
-  absl::StrAppend(&html, "</p>\n");
-  bool any = false;
-  absl::string_view last;
+std::string Charts(const BenchResults& results) {
+  std::string html = absl::StrCat("<h2>Programs</h2>\n", ChartLegend(results));
+  std::vector<absl::string_view> drawn;
   for (const BenchRow& row : results.rows) {
-    if (row.name == last) continue;
-    last = row.name;
-    const Chart chart(results, row.name);
-    if (!chart.worth_drawing()) continue;
-    any = true;
-    absl::StrAppend(&html, "<h3>", Html(row.name), "</h3>\n", chart.Draw());
+    if (std::find(drawn.begin(), drawn.end(), row.name) != drawn.end()) continue;
+    drawn.push_back(row.name);
+    std::string charts;
+    for (const size_t figure : row.figures) {
+      absl::StrAppend(&charts, FigureChart(results, row.name, figure));
+    }
+    if (charts.empty()) continue;
+    absl::StrAppend(&html, "<h3>", EscapeHtml(row.name), "</h3>\n<div class=\"charts\">\n", charts,
+                    "</div>\n");
   }
-  return any ? absl::StrCat("<h2>Throughput against threads</h2>\n", html) : "";
+  return html;
+}
+
+std::string HowMeasured(const BenchResults& results, const BenchConditions& conditions) {
+  std::string html =
+      "<h2>How it was measured</h2>\n<p>The same executables ran under each allocator, which was "
+      "preloaded, in turn (A B C A B C ...). A scenario's work is fixed; peak RSS is that of the "
+      "process, RSS at rest is read when the load has ended and all is freed but what stays by "
+      "design. Runs that other processes disturbed were repeated and are left out of the medians "
+      "where half of the runs or more were calm.</p>\n<table class=\"plain\"><tbody>\n";
+  for (const auto& [name, value] : conditions) {
+    absl::StrAppend(&html, RowHead(name), "<td>", EscapeHtml(value), "</td></tr>\n");
+  }
+  for (const BenchAllocator& allocator : results.allocators) {
+    absl::StrAppend(&html, RowHead(allocator.name), "<td>", EscapeHtml(allocator.library),
+                    allocator.version.empty() ? "" : " (", EscapeHtml(allocator.version),
+                    allocator.version.empty() ? "" : ")", "</td></tr>\n");
+  }
+  return html + "</tbody></table>\n";
 }
 
 }  // namespace
@@ -170,22 +155,11 @@ std::string HtmlReport(const BenchResults& results, const BenchConditions& condi
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\"><title>cma bench</title><style>",
       kStyle, "</style></head><body>\n<h1>Allocators compared</h1>\n",
-      results.allocators.size() > 1 ? HtmlSummary(results) : "", HtmlCharts(results),
-      "<h2>Medians</h2>\n");
-  for (const size_t figure : results.figures) {
-    if (HasAny(results, figure)) absl::StrAppend(&html, HtmlTable(results, figure));
-  }
+      results.allocators.size() > 1 ? Summary(results) : "", Charts(results), "<h2>Medians</h2>\n");
+  for (const size_t figure : results.Figures()) absl::StrAppend(&html, Table(results, figure));
   const std::string complaints = Complaints(results);
-  if (!complaints.empty()) absl::StrAppend(&html, "<pre>", Html(complaints), "</pre>\n");
-  absl::StrAppend(&html, "<h2>How it was measured</h2>\n<table><tbody>\n");
-  for (const auto& [name, value] : conditions) {
-    absl::StrAppend(&html, "<tr><td>", Html(name), "</td><td>", Html(value), "</td></tr>\n");
-  }
-  for (const BenchAllocator& allocator : results.allocators) {
-    absl::StrAppend(&html, "<tr><td>", Html(allocator.name), "</td><td>", Html(allocator.library),
-                    "</td></tr>\n");
-  }
-  return html + "</tbody></table>\n</body></html>\n";
+  if (!complaints.empty()) absl::StrAppend(&html, "<pre>", EscapeHtml(complaints), "</pre>\n");
+  return absl::StrCat(html, HowMeasured(results, conditions), "</body></html>\n");
 }
 
 }  // namespace cma::tool

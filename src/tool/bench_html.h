@@ -4,12 +4,12 @@
 
 #include <string>
 
-#include "tool/bench_report.h"
+#include "tool/bench_conditions.h"
 #include "tool/bench_results.h"
 
 namespace cma::tool {
 
-// Summary, throughput against threads, tables of medians, and how it was measured.
+// Summary, plots of each program over threads, tables of medians, and how it was measured.
 std::string HtmlReport(const BenchResults& results, const BenchConditions& conditions);
 
 }  // namespace cma::tool

@@ -7,8 +7,23 @@
 
 namespace cma::tool {
 
+bool BenchRow::Has(size_t figure) const {
+  return std::find(figures.begin(), figures.end(), figure) != figures.end();
+}
+
+std::vector<size_t> BenchResults::Figures() const {
+  std::vector<size_t> figures;
+  for (size_t figure = 0; figure < kFigureCount; ++figure) {
+    const bool any = std::any_of(rows.begin(), rows.end(),
+                                 [&](const BenchRow& row) { return HasMedian(row, figure); });
+    if (any) figures.push_back(figure);
+  }
+  return figures;
+}
+
 std::optional<double> BenchResults::Median(const BenchRow& row, size_t allocator,
                                            size_t figure) const {
+  if (!row.Has(figure)) return std::nullopt;
   std::vector<double> all;
   std::vector<double> calm;
   for (const BenchSample& sample : row.samples[allocator]) {
@@ -22,6 +37,13 @@ std::optional<double> BenchResults::Median(const BenchRow& row, size_t allocator
   std::sort(used.begin(), used.end());
   const size_t middle = used.size() / 2;
   return used.size() % 2 == 1 ? used[middle] : (used[middle - 1] + used[middle]) / 2;
+}
+
+bool BenchResults::HasMedian(const BenchRow& row, size_t figure) const {
+  for (size_t a = 0; a < allocators.size(); ++a) {
+    if (Median(row, a, figure).has_value()) return true;
+  }
+  return false;
 }
 
 std::optional<double> BenchResults::OverBestOther(const BenchRow& row, size_t allocator,
@@ -53,6 +75,13 @@ std::optional<double> BenchResults::MeanOverBestOther(size_t allocator, size_t f
   }
   if (count == 0) return std::nullopt;
   return std::exp(sum / static_cast<double>(count));
+}
+
+size_t BenchResults::Subject() const {
+  for (size_t i = 0; i < allocators.size(); ++i) {
+    if (allocators[i].name == "cma") return i;
+  }
+  return 0;
 }
 
 std::string BenchResults::Label(const BenchRow& row) {

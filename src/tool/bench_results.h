@@ -14,21 +14,38 @@
 namespace cma::tool {
 
 struct Figure {
-  absl::string_view key;    // in files
-  absl::string_view title;  // in tables, with the unit there
-  double table_unit;        // what tables divide values by
+  absl::string_view key;     // in files
+  absl::string_view output;  // in what a program prints
+  absl::string_view title;   // in tables and plots, with the unit there
+  double table_unit;         // what tables divide values by
   bool more_is_better;
 };
 
-// Order of the values in a sample.
+// Order of the values in a sample, and of tables.
 inline constexpr Figure kFigures[] = {
-    {"ops_per_second", "million operations per second", 1e6, true},
-    {"seconds", "wall time, s", 1, false},
-    {"cpu_seconds", "processor time, s", 1, false},
-    {"peak_rss_kib", "peak RSS, MiB", 1024, false},
-    {"rest_rss_kib", "RSS at rest, MiB", 1024, false},
+    {"ops_per_second", "ops_per_second", "million operations per second", 1e6, true},
+    {"seconds", "seconds", "wall time, s", 1, false},
+    {"cpu_seconds", "cpu_seconds", "processor time, s", 1, false},
+    {"peak_rss_kib", "peak_rss_kib", "peak RSS, MiB", 1024, false},
+    {"rest_rss_kib", "rss_rest_kib", "RSS at rest, MiB", 1024, false},
+    {"malloc_p50_ns", "malloc_p50_ns", "malloc, median, ns", 1, false},
+    {"malloc_p99_ns", "malloc_p99_ns", "malloc, 99 %, ns", 1, false},
+    {"malloc_p9999_ns", "malloc_p9999_ns", "malloc, 99.99 %, ns", 1, false},
+    {"malloc_max_ns", "malloc_max_ns", "malloc, longest, ns", 1, false},
+    {"free_p50_ns", "free_p50_ns", "free, median, ns", 1, false},
+    {"free_p99_ns", "free_p99_ns", "free, 99 %, ns", 1, false},
+    {"free_p9999_ns", "free_p9999_ns", "free, 99.99 %, ns", 1, false},
+    {"free_max_ns", "free_max_ns", "free, longest, ns", 1, false},
 };
-enum FigureIndex : size_t { kThroughput, kSeconds, kCpuSeconds, kPeakRss, kRestRss, kFigureCount };
+enum FigureIndex : size_t {
+  kThroughput,
+  kSeconds,
+  kCpuSeconds,
+  kPeakRss,
+  kRestRss,
+  kFirstLatency,
+  kFigureCount = kFirstLatency + 8
+};
 static_assert(std::size(kFigures) == kFigureCount);
 
 struct BenchSample {
@@ -40,18 +57,26 @@ struct BenchSample {
 // One program at one number of threads, under each allocator.
 struct BenchRow {
   std::string name;
-  int threads = 0;  // 0: the program's own affair
+  int threads = 0;                                // 0: the program's own affair
+  std::vector<size_t> figures;                    // those that count here; samples may have more
   std::vector<std::vector<BenchSample>> samples;  // by allocator, in the order of the results
+
+  bool Has(size_t figure) const;
 };
 
 struct BenchResults {
   std::vector<BenchAllocator> allocators;
-  std::vector<size_t> figures;  // those that these programs have
   std::vector<BenchRow> rows;
 
+  // Those with a median in some row, in the order of kFigures.
+  std::vector<size_t> Figures() const;
+
   // Median of the undisturbed samples if they are half of the good ones or more, else of all good
-  // ones; nothing if there is none.
+  // ones; nothing if there is none, or if the figure does not count in this row.
   std::optional<double> Median(const BenchRow& row, size_t allocator, size_t figure) const;
+
+  // Whether any allocator has one.
+  bool HasMedian(const BenchRow& row, size_t figure) const;
 
   // How many times as much as the best of the other allocators it takes (below 1: it is ahead);
   // nothing if there is none to compare with.
@@ -59,6 +84,9 @@ struct BenchResults {
 
   // Geometric mean of that over all rows that have it.
   std::optional<double> MeanOverBestOther(size_t allocator, size_t figure) const;
+
+  // The allocator whose ratios the tables show: cma, else the first.
+  size_t Subject() const;
 
   // "slot_churn, 2 threads".
   static std::string Label(const BenchRow& row);

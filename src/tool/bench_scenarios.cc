@@ -5,7 +5,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "tool/nearest_match.h"
+#include "tool/program_file.h"
 
 namespace cma::tool {
 namespace {
@@ -17,7 +19,8 @@ constexpr Scenario kScenarios[] = {
     {"single_size_1024", "single_size_loop", "--size 1024", 120'000'000, 1,
      "one size in a loop: 1 KiB"},
     {"batch_order", "batch_order", "", 40'000'000, 1, "batches freed in several orders"},
-    {"slot_churn", "slot_churn", "", 16'000'000, 1, "random slots, 8 B to 16 KiB, freed by any thread"},
+    {"slot_churn", "slot_churn", "", 16'000'000, 1,
+     "random slots, 8 B to 16 KiB, freed by any thread"},
     {"larson_server", "larson_server", "", 40'000'000, 1, "threads that inherit blocks and end"},
     {"producer_consumer", "producer_consumer", "", 20'000'000, 1,
      "every block dies on another thread"},
@@ -35,6 +38,22 @@ constexpr Scenario kScenarios[] = {
     {"steady_random", "steady_random", "", 6'000'000, 1, "a large heap in steady random churn"},
     {"fragmentation_ager", "fragmentation_ager", "", 0, 1, "sizes drift, 5 % survive"},
     {"sparse_survivors", "sparse_survivors", "", 0, 1, "one block in 16 survives each phase"},
+    {"latency_slot_churn", "latency", "--churn slot", 5'000'000, 1,
+     "single malloc and free calls in slot_churn", ScenarioKind::kLatency},
+    {"latency_thread_local", "latency", "--churn thread-local", 10'000'000, 1,
+     "single malloc and free calls in thread_local_churn", ScenarioKind::kLatency},
+    {"redis", "programs/redis.sh", "", 200'000, 0, "redis-server under redis-benchmark",
+     ScenarioKind::kProgram, "redis-server redis-benchmark"},
+    {"sqlite", "programs/sqlite.sh", "", 240'000, 0, "tables, joins and updates in memory",
+     ScenarioKind::kProgram, "sqlite3"},
+    {"gxx", "programs/gxx.sh", "", 50, 0, "g++ compiles a file of templates",
+     ScenarioKind::kProgram, "g++"},
+    {"python", "programs/python.sh", "", 8, 0, "python3 with PYTHONMALLOC=malloc",
+     ScenarioKind::kProgram, "python3"},
+    {"node", "programs/node.sh", "", 20, 0, "objects, JSON and buffers in node",
+     ScenarioKind::kProgram, "node"},
+    {"start_up", "programs/start_up.sh", "", 800, 0, "starts and ends of /bin/true",
+     ScenarioKind::kProgram, "sh"},
 };
 
 constexpr char kLauncher[] = "run_measured";
@@ -43,11 +62,20 @@ constexpr char kLauncher[] = "run_measured";
 
 std::span<const Scenario> Scenarios() { return kScenarios; }
 
+std::string MissingProgram(const Scenario& scenario) {
+  for (const absl::string_view program : absl::StrSplit(scenario.needs, ' ', absl::SkipEmpty())) {
+    if (!FindProgram(program).ok()) return std::string(program);
+  }
+  return {};
+}
+
 absl::StatusOr<std::vector<Scenario>> ChooseScenarios(const std::vector<std::string>& wanted) {
-  if (wanted.empty()) return std::vector<Scenario>(std::begin(kScenarios), std::end(kScenarios));
   std::vector<absl::string_view> names;
-  for (const Scenario& scenario : kScenarios) names.push_back(scenario.name);
   std::vector<Scenario> chosen;
+  for (const Scenario& scenario : kScenarios) {
+    names.push_back(scenario.name);
+    if (wanted.empty() && MissingProgram(scenario).empty()) chosen.push_back(scenario);
+  }
   for (const std::string& name : wanted) {
     const Scenario* found = nullptr;
     for (const Scenario& scenario : kScenarios) {
@@ -57,6 +85,10 @@ absl::StatusOr<std::vector<Scenario>> ChooseScenarios(const std::vector<std::str
       return absl::NotFoundError(absl::StrCat("no scenario is called '", name, "'",
                                               DidYouMean(name, names),
                                               " ('cma bench --list' lists all)"));
+    }
+    if (const std::string missing = MissingProgram(*found); !missing.empty()) {
+      return absl::NotFoundError(
+          absl::StrCat("scenario ", name, " needs ", missing, ", which is not installed"));
     }
     chosen.push_back(*found);
   }

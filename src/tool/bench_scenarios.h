@@ -12,6 +12,12 @@
 
 namespace cma::tool {
 
+enum class ScenarioKind {
+  kLoad,     // operations per second at a number of threads, and memory
+  kLatency,  // durations of single calls at a number of threads
+  kProgram,  // a program of other people's: wall time and memory
+};
+
 struct Scenario {
   absl::string_view name;
   absl::string_view program;
@@ -19,12 +25,17 @@ struct Scenario {
   uint64_t operations;          // about a second's work; 0: it has a length of its own
   int fewest_threads;
   absl::string_view what;
+  ScenarioKind kind = ScenarioKind::kLoad;
+  absl::string_view needs = {};  // programs that must be installed, with spaces between them
 };
 
 std::span<const Scenario> Scenarios();
 
-// Those that are asked for; all if `wanted` is empty. NotFound, with a message for the user, if one
-// of the names is unknown.
+// The first of the programs that the scenario needs and that is not there; empty if all are.
+std::string MissingProgram(const Scenario& scenario);
+
+// Those that are asked for; if `wanted` is empty all for which the programs are there. NotFound,
+// with a message for the user, if a name is unknown or its program is missing.
 absl::StatusOr<std::vector<Scenario>> ChooseScenarios(const std::vector<std::string>& wanted);
 
 // The directory with the scenarios' programs and run_measured: `given`, or what belongs to this

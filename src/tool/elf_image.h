@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
+
 namespace cma::tool {
 
 enum class ElfKind {
@@ -14,6 +16,9 @@ enum class ElfKind {
 };
 
 ElfKind ReadElfKind(const std::string& path);
+
+// Whether the shared library defines the function for others.
+bool DefinesFunction(const std::string& path, absl::string_view name);
 
 }  // namespace cma::tool
 

@@ -35,6 +35,8 @@ constexpr size_t kKeptOutput = 256 * 1024;
 constexpr int kPollMs = 50;
 // Until the next look at a process that has closed its output.
 constexpr unsigned kClosedWaitUs = 5'000;
+// Between asking a program to end and ending it.
+constexpr double kGraceSeconds = 2;
 
 volatile std::sig_atomic_t g_interrupted = 0;
 
@@ -136,7 +138,8 @@ class Child {
       if (ended < 0 && errno != EINTR) return Failure("waitpid", errno);
       if (Interrupted()) return End(absl::CancelledError("interrupted"));
       if (Now() > deadline) {
-        return End(absl::DeadlineExceededError(absl::StrCat("no end after ", timeout_seconds, " s")));
+        return End(
+            absl::DeadlineExceededError(absl::StrCat("no end after ", timeout_seconds, " s")));
       }
     }
     while (ReadSome()) {
@@ -151,10 +154,16 @@ class Child {
     return absl::InternalError(absl::StrCat(what, ": ", std::strerror(error)));
   }
 
+  // First asked, so that a script can tidy up, then made to.
   absl::Status End(absl::Status reason) {
-    kill(-pid_, SIGKILL);
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    kill(-pid_, SIGTERM);
+    const double deadline = Now() + kGraceSeconds;
+    while (kill(-pid_, 0) == 0 && Now() < deadline) {
+      waitpid(pid_, nullptr, WNOHANG);
+      usleep(kClosedWaitUs);
     }
+    kill(-pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
     return reason;
   }
 

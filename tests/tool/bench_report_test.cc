@@ -6,13 +6,16 @@
 
 #include <string>
 
+#include "tool/bench_chart.h"
 #include "tool/bench_html.h"
+#include "tool/bench_json.h"
 #include "tool/bench_results.h"
 
 namespace cma::tool {
 namespace {
 
 using testing::DoubleNear;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 using testing::Optional;
@@ -35,10 +38,10 @@ BenchSample Failed(const std::string& error) {
 // 4; it needs half the memory in the first.
 BenchResults TwoRows() {
   BenchResults results;
-  results.allocators = {{"cma", "/lib/cma.so"}, {"<other>", "/lib/other.so"}};
-  results.figures = {kThroughput, kPeakRss};
-  results.rows.push_back({"churn", 1, {{Sample(4e6, 1024)}, {Sample(2e6, 2048)}}});
-  results.rows.push_back({"churn", 2, {{Sample(1e6, 1024)}, {Sample(4e6, 1024)}}});
+  results.allocators = {{"cma", "/lib/cma.so", "1.2"}, {"<other>", "/lib/other.so"}};
+  const std::vector<size_t> figures = {kThroughput, kPeakRss};
+  results.rows.push_back({"churn", 1, figures, {{Sample(4e6, 1024)}, {Sample(2e6, 2048)}}});
+  results.rows.push_back({"churn", 2, figures, {{Sample(1e6, 1024)}, {Sample(4e6, 1024)}}});
   return results;
 }
 
@@ -71,6 +74,18 @@ TEST(BenchResultsTest, RatiosAreCostsWhateverWayTheFigureCounts) {
   EXPECT_THAT(results.MeanOverBestOther(1, kPeakRss), Optional(DoubleNear(1.41421, 1e-4)));
 }
 
+TEST(BenchResultsTest, FiguresThatDoNotCountInARowAreLeftOut) {
+  BenchResults results = TwoRows();
+  BenchSample program = Sample(1, 4096);
+  program.values[kSeconds] = 2;
+  results.rows.push_back({"sqlite", 0, {kSeconds, kPeakRss}, {{program}, {program}}});
+
+  EXPECT_THAT(results.Figures(), ElementsAre(kThroughput, kSeconds, kPeakRss));
+  EXPECT_EQ(results.Median(results.rows[2], 0, kThroughput), std::nullopt);
+  EXPECT_THAT(results.Median(results.rows[2], 0, kSeconds), Optional(2.0));
+  EXPECT_FALSE(results.HasMedian(results.rows[0], kSeconds));
+}
+
 TEST(BenchReportTest, TextHasMediansAndRatios) {
   const std::string text = TextReport(TwoRows(), {{"processor", "a fast one"}});
 
@@ -98,11 +113,12 @@ TEST(BenchReportTest, CsvHasOneLineForEachSample) {
 
   EXPECT_EQ(CsvReport(results),
             "program,threads,allocator,run,ops_per_second,seconds,cpu_seconds,peak_rss_kib,"
-            "rest_rss_kib,disturbed,error\n"
-            "churn,1,cma,1,4000000,,,1024,,0,\n"
-            "churn,1,<other>,1,2000000,,,2048,,0,\n"
-            "churn,2,cma,1,1000000,,,1024,,0,\n"
-            "churn,2,<other>,1,,,,,,0,\"said \"\"no\"\", twice\"\n");
+            "rest_rss_kib,malloc_p50_ns,malloc_p99_ns,malloc_p9999_ns,malloc_max_ns,free_p50_ns,"
+            "free_p99_ns,free_p9999_ns,free_max_ns,disturbed,error\n"
+            "churn,1,cma,1,4000000,,,1024,,,,,,,,,,0,\n"
+            "churn,1,<other>,1,2000000,,,2048,,,,,,,,,,0,\n"
+            "churn,2,cma,1,1000000,,,1024,,,,,,,,,,0,\n"
+            "churn,2,<other>,1,,,,,,,,,,,,,,0,\"said \"\"no\"\", twice\"\n");
 }
 
 TEST(BenchReportTest, JsonHasMediansAndSamples) {
@@ -111,22 +127,57 @@ TEST(BenchReportTest, JsonHasMediansAndSamples) {
 
   const std::string json = JsonReport(results, {{"kernel", "Linux"}});
 
-  EXPECT_THAT(json, HasSubstr("\"version\": 1"));
+  EXPECT_THAT(json, HasSubstr("\"version\": 2"));
   EXPECT_THAT(json, HasSubstr("\"kernel\": \"Linux\""));
-  EXPECT_THAT(json, HasSubstr("\"cma\": {\"median\": {\"ops_per_second\": 4000000, "
-                              "\"peak_rss_kib\": 1024}, \"samples\": ["));
+  EXPECT_THAT(json, HasSubstr("\"cma\": {\"library\": \"/lib/cma.so\", \"version\": \"1.2\"}"));
+  EXPECT_THAT(json, HasSubstr("\"peak_rss_kib\": {\"more_is_better\": false, "
+                              "\"mean_over_best_other\": {\"cma\": 0.707106781, "));
+  EXPECT_THAT(json,
+              HasSubstr("\"cma\": {\"median\": {\"ops_per_second\": 4000000, "
+                        "\"peak_rss_kib\": 1024}, \"over_best_other\": {\"ops_per_second\": 0.5, "
+                        "\"peak_rss_kib\": 0.5}, \"samples\": ["));
   EXPECT_THAT(json, HasSubstr("\"error\": \"a \\\"quoted\\\" word\\u000a\""));
 }
 
-TEST(BenchReportTest, HtmlIsOnePageWithAChartAndEscapesNames) {
+TEST(BenchReportTest, HtmlIsOnePageWithChartsAndEscapesNames) {
   const std::string html = HtmlReport(TwoRows(), {{"command", "cma bench -- a<b"}});
 
   EXPECT_THAT(html, HasSubstr("<svg "));
-  EXPECT_THAT(html, HasSubstr("<polyline class=\"c1\""));
-  EXPECT_THAT(html, HasSubstr("&lt;other&gt;"));
+  EXPECT_THAT(html, HasSubstr("<g class=\"c1\"><title>&lt;other&gt;</title><polyline"));
   EXPECT_THAT(html, HasSubstr("a&lt;b"));
+  EXPECT_THAT(html, HasSubstr("/lib/cma.so (1.2)"));
   EXPECT_THAT(html, Not(HasSubstr("<other>")));
   EXPECT_THAT(html, Not(HasSubstr("http")));
+  EXPECT_THAT(html, Not(HasSubstr("nan")));
+}
+
+TEST(BenchChartTest, LinesStandOnAScaleWithRoundNumbersFromZero) {
+  BenchResults results = TwoRows();
+  results.rows[1].samples[1] = {Sample(18.3e6, 1024)};
+
+  const std::string chart = FigureChart(results, "churn", kThroughput);
+
+  for (const char* label : {">0<", ">5<", ">10<", ">15<", ">20<", ">threads<"}) {
+    EXPECT_THAT(chart, HasSubstr(label));
+  }
+  EXPECT_THAT(chart, HasSubstr("million operations per second"));
+}
+
+TEST(BenchChartTest, OneNumberOfThreadsGivesBarsWithTheirValues) {
+  BenchResults results = TwoRows();
+  results.rows.pop_back();
+
+  const std::string chart = FigureChart(results, "churn", kPeakRss);
+
+  EXPECT_THAT(chart, HasSubstr("<rect class=\"c0\""));
+  EXPECT_THAT(chart, HasSubstr(">1.00</text>"));
+  EXPECT_THAT(chart, HasSubstr(">2.00</text>"));
+  EXPECT_THAT(chart, Not(HasSubstr("polyline")));
+}
+
+TEST(BenchChartTest, NothingMeasuredIsNothingDrawn) {
+  EXPECT_EQ(FigureChart(TwoRows(), "churn", kRestRss), "");
+  EXPECT_EQ(FigureChart(TwoRows(), "other", kThroughput), "");
 }
 
 }  // namespace
