@@ -187,7 +187,12 @@ class Compiler {
     }
   }
 
-  void Clear(Worker&) { std::unordered_map<std::string, Declaration>().swap(module_); }
+  void Clear(Worker&) {
+    for (const auto& [name, declaration] : module_) {
+      if (declaration.signature.compare(0, name.size(), name) != 0) Fail("a name has changed");
+    }
+    std::unordered_map<std::string, Declaration>().swap(module_);
+  }
 
  private:
   const Settings& settings_;

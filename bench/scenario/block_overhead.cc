@@ -36,6 +36,8 @@ class Fill {
   void Clear(Worker& worker) {
     while (chain_ != nullptr) {
       Chain* next = chain_->next;
+      const char last = reinterpret_cast<const char*>(chain_)[settings_.size - 1];
+      if (settings_.size > sizeof(Chain) && last != 1) Fail("a live block was overwritten");
       std::free(chain_);
       worker.live().Subtract(settings_.size);
       chain_ = next;

@@ -6,6 +6,7 @@
 // Pattern: E. Berger, K. McKinley, R. Blumofe and P. Wilson, "Hoard" (ASPLOS 2000).
 // One op is one object: malloc, `--writes` writes, free.
 
+#include <bit>
 #include <cstring>
 
 #include "harness.h"
@@ -44,6 +45,8 @@ class Writer {
     volatile char* byte = object;
     const size_t mask = settings_.size - 1;
     for (size_t i = 0; i < settings_.writes; ++i) byte[i & mask] = static_cast<char>(i);
+    const size_t last = settings_.writes - 1;
+    if (byte[last & mask] != static_cast<char>(last)) Fail("a live block was overwritten");
   }
 
   const Settings& settings_;
@@ -59,6 +62,8 @@ int main(int argc, char** argv) {
   Settings settings{flags.Count("size", 8, "bytes per object, a power of two"),
                     flags.Count("writes", 300, "writes per object"), nullptr};
   flags.Finish();
+  if (!std::has_single_bit(settings.size)) flags.Reject("size", "", "a power of two");
+  if (settings.writes == 0) flags.Reject("writes", "0", "at least 1");
   const bool passive = std::strcmp(mode, "passive") == 0;
   if (!passive && std::strcmp(mode, "active") != 0) flags.Reject("mode", mode, "active or passive");
   static char* gifts[4096];

@@ -116,11 +116,13 @@ int main(int argc, char** argv) {
   const LoadOptions options = ReadLoadOptions(flags, 0);
   const size_t epoch_mib = flags.Count("epoch-mib", 16, "live per epoch, over all threads");
   const size_t churn = flags.Count("churn-percent", 100, "replacements, in percent of the blocks");
-  const size_t epochs = flags.Count("epochs", 48, "epochs in all; sizes go round in 24");
+  const size_t epochs =
+      flags.Count("epochs", 48, "epochs, unless --seconds decides; sizes go round in 24");
   const size_t survive = flags.Count("survive-epochs", 24, "epochs that survivors live");
   flags.Finish();
   const size_t per_thread = (epoch_mib << 20) / static_cast<size_t>(options.threads);
-  const Settings settings{std::max<size_t>(per_thread, 1 << 20), churn, epochs, survive};
+  const Settings settings{std::max<size_t>(per_thread, 1 << 20), churn,
+                          options.seconds > 0 ? SIZE_MAX : epochs, survive};
   Report report(options);
   Crew<Ager> crew(options, report);
   crew.RunLoad([&](Worker& worker) { return Ager(settings, worker); });

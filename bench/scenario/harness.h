@@ -166,6 +166,10 @@ class Report {
 
   void LoadEnds(uint64_t ops) {
     seconds_ = Now() - start_;
+    if (ops == 0) {
+      std::fprintf(stderr, "scenario: too few --ops or --seconds for one unit of its work\n");
+      _exit(2);  // the load's threads still wait for their next phase
+    }
     ops_ = ops;
     load_end_rss_kib_ = RssKib();
     load_end_live_ = live_total.now.load();

@@ -74,6 +74,7 @@ class Client {
   void Clear(Worker& worker) {
     const auto step = static_cast<size_t>(worker.threads());
     for (auto i = static_cast<size_t>(worker.index()); i < store_.documents.size(); i += step) {
+      CheckText(store_.documents[i].tree);
       store_.documents[i].tree = Json{};
     }
     std::string().swap(text_);
@@ -99,6 +100,15 @@ class Client {
       std::swap(document.tree, tree);
     }
     // The old tree dies here, outside the lock.
+  }
+
+  // What was written can be read, and is written the same again.
+  static void CheckText(const Json& tree) {
+    std::string text;
+    JsonWriter(text).Write(tree);
+    std::string again;
+    JsonWriter(again).Write(JsonReader(text).Read());
+    if (again != text) Fail("a document has changed");
   }
 
   static void Update(Document& document, Random& random) {

@@ -1,8 +1,6 @@
 // `--batch` blocks of one `--size` are allocated and freed, again and again: the best case of every
 // allocator, and the price of its hit path. One op is one malloc + free.
 
-#include <cstring>
-
 #include "harness.h"
 
 namespace {
@@ -21,13 +19,18 @@ class Loop {
 
   void Load(Worker& worker) {
     while (worker.Claim(settings_.batch)) {
-      for (void*& slot : slots_) {
-        slot = std::malloc(settings_.size);
-        if (slot == nullptr) [[unlikely]]
+      for (size_t i = 0; i < slots_.size(); ++i) {
+        auto* block = static_cast<unsigned char*>(std::malloc(settings_.size));
+        if (block == nullptr) [[unlikely]]
           Fail("malloc returned NULL");
-        std::memset(slot, 1, 1);
+        *block = static_cast<unsigned char>(i);
+        slots_[i] = block;
       }
-      for (void* slot : slots_) std::free(slot);
+      for (size_t i = 0; i < slots_.size(); ++i) {
+        if (*slots_[i] != static_cast<unsigned char>(i)) [[unlikely]]
+          Fail("a live block was overwritten");
+        std::free(slots_[i]);
+      }
     }
   }
 
@@ -35,7 +38,7 @@ class Loop {
 
  private:
   const Settings& settings_;
-  CountedArray<void*> slots_;
+  CountedArray<unsigned char*> slots_;
 };
 
 }  // namespace
@@ -46,5 +49,7 @@ int main(int argc, char** argv) {
   const Settings settings{flags.Count("size", 64, "bytes per block"),
                           flags.Count("batch", 100, "blocks per batch")};
   flags.Finish();
+  if (settings.size == 0 || settings.batch == 0)
+    flags.Reject("size", "0", "at least 1, and --batch");
   return RunScenario<Loop>(options, [&](Worker& worker) { return Loop(settings, worker); });
 }

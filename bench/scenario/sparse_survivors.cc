@@ -18,6 +18,7 @@ struct Settings {
   size_t min_size;
   size_t max_size;
   size_t keep_one_in;
+  bool repeat;  // until the time is over
 };
 
 // A chain of survivors needs no memory of its own.
@@ -31,8 +32,11 @@ class Phases {
   explicit Phases(const Settings& settings) : settings_(settings) {}
 
   void Load(Worker& worker) {
-    for (size_t phase = 0; phase < settings_.phases; ++phase) {
-      if (!RunPhase(worker, SizeOf(phase))) return;
+    for (size_t phase = 0; RunPhase(worker, SizeOf(phase)); ++phase) {
+      if (phase + 1 < settings_.phases) continue;
+      if (!settings_.repeat) return;
+      Clear(worker);
+      phase = SIZE_MAX;  // and the story begins anew
     }
   }
 
@@ -96,7 +100,7 @@ int main(int argc, char** argv) {
     flags.Reject("min-size", "", "16 <= min-size <= max-size and keep-one-in >= 1");
   }
   const size_t per_thread = (phase_mib << 20) / static_cast<size_t>(options.threads);
-  const Settings settings{per_thread, phases, min_size, max_size, keep};
+  const Settings settings{per_thread, phases, min_size, max_size, keep, options.seconds > 0};
   Report report(options);
   Crew<Phases> crew(options, report);
   crew.RunLoad([&](Worker&) { return Phases(settings); });

@@ -42,7 +42,7 @@ void RunPhase(const Settings& settings, uint64_t phase, std::vector<Shelf>& shel
   std::vector<std::thread> threads;
   for (size_t t = 0; t < width; ++t) {
     threads.emplace_back([&, t] {
-      Random random(settings.options.seed + phase * 4099 + t);
+      Random random(settings.options.seed * 0x100000001b3u + phase * 4099 + t);
       LiveBytes live;
       next[t] = Fill(random, live, settings.sizes, settings.objects);
       Empty(live, shelves[(t + 1) % width]);

@@ -29,7 +29,7 @@ constexpr Scenario kScenarios[] = {
      "blocks of different threads in one line"},
     {"false_sharing_passive", "false_sharing", "--mode passive", 8'000'000, 2,
      "blocks handed out by one thread, reallocated by others"},
-    {"large_churn", "large_churn", "", 160'000, 1, "blocks of 32 KiB to 1 MiB"},
+    {"large_churn", "large_churn", "", 160'000, 1, "blocks of 64 KiB to 1 MiB"},
     {"huge_blocks", "huge_blocks", "", 1'000, 1, "blocks of 5 to 25 MiB"},
     {"realloc_ladder", "realloc_ladder", "", 400'000, 1, "blocks that grow step by step"},
     {"ast_builder", "ast_builder", "", 10'000'000, 1, "trees of small nodes, as in a compiler"},
