@@ -22,7 +22,7 @@ cma_packages() {
       peers)  # the allocators that bench/compare runs beside cma
         printf '%s\n' libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 ;;
       develop)  # for people who change cma
-        printf '%s\n' clang-format clang-tidy gcovr lintian g++-aarch64-linux-gnu qemu-user ;;
+        printf '%s\n' clang-format clang-tidy gcovr gnuplot-nox lintian g++-aarch64-linux-gnu qemu-user ;;
       *)
         echo "cmake/dependencies.sh: no group '$group' (build, test, demo, peers, develop)" >&2
         return 2 ;;
