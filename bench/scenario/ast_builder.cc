@@ -178,12 +178,7 @@ class Compiler {
   explicit Compiler(const Settings& settings) : settings_(settings) {}
 
   void Load(Worker& worker) {
-    uint64_t nodes = 0;
-    while (worker.Claim(nodes)) {
-      UnitBuilder unit(worker.random(), settings_.functions);
-      nodes = unit.Build();
-      unit.Export(module_);
-      if (module_.size() > settings_.module_limit) module_.clear();
+    while (worker.CountDone(CompileUnit(worker.random()))) {
     }
   }
 
@@ -195,6 +190,15 @@ class Compiler {
   }
 
  private:
+  // The nodes built.
+  uint64_t CompileUnit(Random& random) {
+    UnitBuilder unit(random, settings_.functions);
+    const uint64_t nodes = unit.Build();
+    unit.Export(module_);
+    if (module_.size() > settings_.module_limit) module_.clear();
+    return nodes;
+  }
+
   const Settings& settings_;
   std::unordered_map<std::string, Declaration> module_;
 };

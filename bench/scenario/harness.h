@@ -84,7 +84,16 @@ class Worker {
     return true;
   }
 
-  uint64_t Done() const { return budget_ - left_; }
+  // Counts `n` operations that are done already, where nobody can tell before how many it will be.
+  // False: the load is over.
+  bool CountDone(uint64_t n) {
+    const uint64_t within = std::min(n, left_);
+    left_ -= within;
+    beyond_ += n - within;
+    return left_ != 0 && !stop_.load(std::memory_order_relaxed);
+  }
+
+  uint64_t Done() const { return budget_ - left_ + beyond_; }
   int index() const { return index_; }
   int threads() const { return threads_; }
   Random& random() { return random_; }
@@ -102,6 +111,7 @@ class Worker {
   Random random_;
   const uint64_t budget_;
   uint64_t left_;
+  uint64_t beyond_ = 0;  // done in excess of the budget
   const std::atomic<bool>& stop_;
   LiveBytes live_;
 };

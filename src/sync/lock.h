@@ -56,7 +56,7 @@ class ABSL_LOCKABLE Lock {
   void NoteReleased() const;
 
   std::atomic<uint32_t> state_{kFree};
-  const LockRank rank_;
+  [[maybe_unused]] const LockRank rank_;  // builds without assertions do not ask
 };
 
 class ABSL_SCOPED_LOCKABLE LockGuard {

@@ -12,7 +12,7 @@ std::string Number(std::optional<double> value) {
   const double size = std::fabs(*value);
   if (size >= 100) return absl::StrFormat("%.0f", *value);
   if (size >= 10) return absl::StrFormat("%.1f", *value);
-  return absl::StrFormat(size >= 1 ? "%.2f" : "%.3f", *value);
+  return absl::StrFormat("%.*f", size >= 1 ? 2 : 3, *value);
 }
 
 std::string Ratio(std::optional<double> value) {

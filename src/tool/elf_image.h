@@ -17,7 +17,7 @@ enum class ElfKind {
 
 ElfKind ReadElfKind(const std::string& path);
 
-// Whether the shared library defines the function for others.
+// Whether the program or shared library defines the function for others.
 bool DefinesFunction(const std::string& path, absl::string_view name);
 
 }  // namespace cma::tool

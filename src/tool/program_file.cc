@@ -79,6 +79,10 @@ std::string BinaryObstacle(const std::string& path) {
     case ElfKind::kOtherMachine:
       return "is built for another kind of machine than libcma.so";
     case ElfKind::kDynamic:
+      if (DefinesFunction(path, "malloc")) {
+        return "has a malloc of its own inside, which comes before one that is preloaded";
+      }
+      return "";
     case ElfKind::kNotElf:
       return "";
   }

@@ -76,6 +76,8 @@ grep -q 'cannot make' "$scratch/err" || fail "$(cat "$scratch/err")"
 bench 2 --scenario slot_chrun
 grep -q "did you mean 'slot_churn'" "$scratch/err" || fail "$(cat "$scratch/err")"
 bench 2 -- /no/such/program
+bench 2 -- "$CMA_BUILD_DIR/tests/build_static_c"
+grep -q 'has a malloc of its own' "$scratch/err" || fail "$(cat "$scratch/err")"
 bench 2 --bench-dir "$scratch"
 
 # Ctrl-C: what is done is printed.
