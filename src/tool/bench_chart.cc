@@ -28,6 +28,48 @@ double StepFor(double highest) {
   return 10 * power;
 }
 
+// Short enough for the margin.
+std::string AxisNumber(double value) {
+  if (value >= 1e6) return absl::StrCat(value / 1e6, "M");
+  return value >= 1e4 ? absl::StrCat(value / 1e3, "k") : absl::StrCat(value);
+}
+
+// The scale of the vertical axis: from zero, or by powers of ten for latencies, which differ by
+// orders of magnitude.
+class Scale {
+ public:
+  Scale(double lowest, double highest, bool logarithmic) : logarithmic_(logarithmic) {
+    if (logarithmic) {
+      bottom_ = std::pow(10, std::floor(std::log10(std::max(lowest, 1.0))));
+      top_ = std::max(std::pow(10, std::ceil(std::log10(highest) - 1e-9)), bottom_ * 10);
+    } else {
+      step_ = StepFor(highest > 0 ? highest : 1);
+      top_ = std::max(std::ceil(highest / step_ - 1e-9), 1.0) * step_;
+    }
+  }
+
+  // 0 at the bottom, 1 at the top.
+  double Place(double value) const {
+    if (!logarithmic_) return value / top_;
+    return std::log10(std::max(value, bottom_) / bottom_) / std::log10(top_ / bottom_);
+  }
+
+  std::vector<double> Ticks() const {
+    std::vector<double> ticks;
+    for (double tick = bottom_; tick <= top_ * 1.001;
+         tick = logarithmic_ ? tick * 10 : tick + step_) {
+      ticks.push_back(tick);
+    }
+    return ticks;
+  }
+
+ private:
+  const bool logarithmic_;
+  double bottom_ = 0;
+  double step_ = 0;
+  double top_ = 1;
+};
+
 // A mark that tells the allocators apart without their colours, around a point.
 std::string Mark(size_t allocator, double x, double y) {
   constexpr absl::string_view kShapes[] = {
@@ -65,20 +107,15 @@ std::string Start(double height, absl::string_view program, size_t figure) {
 class LineChart {
  public:
   LineChart(const BenchResults& results, std::vector<const BenchRow*> rows, size_t figure)
-      : results_(results), rows_(std::move(rows)), figure_(figure) {
-    for (const BenchRow* row : rows_) {
-      for (size_t a = 0; a < results.allocators.size(); ++a) {
-        highest_ = std::max(highest_, Shown(results, *row, a, figure).value_or(0));
-      }
-    }
-    if (highest_ <= 0) highest_ = 1;
-    step_ = StepFor(highest_);
-    top_ = std::ceil(highest_ / step_ - 1e-9) * step_;
-  }
+      : results_(results),
+        rows_(std::move(rows)),
+        figure_(figure),
+        scale_(ScaleFor(results, rows_, figure)) {}
 
   std::string Draw() const {
     std::string svg = Start(kHeight, rows_.front()->name, figure_);
-    absl::StrAppendFormat(&svg, "<text x=\"2\" y=\"12\">%s</text>", kFigures[figure_].title);
+    absl::StrAppendFormat(&svg, "<text x=\"2\" y=\"12\">%s%s</text>", kFigures[figure_].title,
+                          figure_ >= kFirstLatency ? " (powers of ten)" : "");
     DrawGrid(svg);
     // The first allocator, usually cma, last: above the others.
     for (size_t a = results_.allocators.size(); a > 0; --a) DrawLine(a - 1, svg);
@@ -86,6 +123,21 @@ class LineChart {
   }
 
  private:
+  static Scale ScaleFor(const BenchResults& results, const std::vector<const BenchRow*>& rows,
+                        size_t figure) {
+    double lowest = HUGE_VAL;
+    double highest = 0;
+    for (const BenchRow* row : rows) {
+      for (size_t a = 0; a < results.allocators.size(); ++a) {
+        const std::optional<double> value = Shown(results, *row, a, figure);
+        if (!value.has_value()) continue;
+        lowest = std::min(lowest, *value);
+        highest = std::max(highest, *value);
+      }
+    }
+    return Scale(lowest, highest, figure >= kFirstLatency);
+  }
+
   double X(int threads) const {
     const double first = std::log2(rows_.front()->threads);
     const double last = std::log2(rows_.back()->threads);
@@ -93,17 +145,18 @@ class LineChart {
            (std::log2(threads) - first) / (last - first) * (kWidth - kLeft - kRight - 28);
   }
   double Y(double value) const {
-    return kHeight - kBottom - value / top_ * (kHeight - kTop - kBottom);
+    return kHeight - kBottom - scale_.Place(value) * (kHeight - kTop - kBottom);
   }
 
   void DrawGrid(std::string& svg) const {
-    for (int i = 0; i * step_ <= top_ * 1.001; ++i) {
-      const double y = Y(i * step_);
+    const char* kind = "axis";
+    for (const double tick : scale_.Ticks()) {
       absl::StrAppendFormat(&svg,
                             "<path class=\"%s\" d=\"M%g %.1fH%g\"/>"
                             "<text class=\"y\" x=\"%g\" y=\"%.1f\">%s</text>",
-                            i == 0 ? "axis" : "grid", kLeft, y, kWidth - kRight, kLeft - 6, y + 4,
-                            absl::StrCat(i * step_));
+                            kind, kLeft, Y(tick), kWidth - kRight, kLeft - 6, Y(tick) + 4,
+                            AxisNumber(tick));
+      kind = "grid";
     }
     for (const BenchRow* row : rows_) {
       const double x = X(row->threads);
@@ -134,9 +187,7 @@ class LineChart {
   const BenchResults& results_;
   const std::vector<const BenchRow*> rows_;
   const size_t figure_;
-  double highest_ = 0;
-  double step_ = 1;
-  double top_ = 1;
+  const Scale scale_;
 };
 
 // A bar for each allocator.

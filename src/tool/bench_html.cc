@@ -36,7 +36,8 @@ constexpr absl::string_view kStyle =
     ".c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}"
     ".c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}.c7{color:var(--c7)}"
     ".legend span{margin-right:1.4rem;white-space:nowrap}"
-    ".legend svg{width:30px;height:12px;margin-right:.4rem}p{max-width:48rem}";
+    ".legend svg{width:30px;height:12px;margin-right:.4rem}p{max-width:48rem}"
+    "pre{white-space:pre-wrap}";
 
 std::string TableHead(const BenchResults& results, absl::string_view caption,
                       absl::string_view last) {

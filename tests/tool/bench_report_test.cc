@@ -163,6 +163,21 @@ TEST(BenchChartTest, LinesStandOnAScaleWithRoundNumbersFromZero) {
   EXPECT_THAT(chart, HasSubstr("million operations per second"));
 }
 
+TEST(BenchChartTest, LatenciesStandOnAScaleOfPowersOfTen) {
+  BenchResults results = TwoRows();
+  for (BenchRow& row : results.rows) {
+    row.figures = {kFirstLatency};
+    row.samples[0][0].values[kFirstLatency] = 20;
+    row.samples[1][0].values[kFirstLatency] = 3'000'000;
+  }
+
+  const std::string chart = FigureChart(results, "churn", kFirstLatency);
+
+  for (const char* label : {">10<", ">1000<", ">10k<", ">1M<", ">10M<"}) {
+    EXPECT_THAT(chart, HasSubstr(label));
+  }
+}
+
 TEST(BenchChartTest, OneNumberOfThreadsGivesBarsWithTheirValues) {
   BenchResults results = TwoRows();
   results.rows.pop_back();
