@@ -55,10 +55,10 @@ class Scale {
   }
 
   std::vector<double> Ticks() const {
+    const double steps = logarithmic_ ? std::log10(top_ / bottom_) : top_ / step_;
     std::vector<double> ticks;
-    for (double tick = bottom_; tick <= top_ * 1.001;
-         tick = logarithmic_ ? tick * 10 : tick + step_) {
-      ticks.push_back(tick);
+    for (int i = 0; i <= std::lround(steps); ++i) {
+      ticks.push_back(logarithmic_ ? bottom_ * std::pow(10, i) : i * step_);
     }
     return ticks;
   }

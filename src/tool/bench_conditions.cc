@@ -56,7 +56,8 @@ std::string AllocatorVariables() {
 std::string CommandLine(Arguments arguments) {
   std::string line = "cma bench";
   for (const absl::string_view word : arguments) {
-    const bool plain = !word.empty() && word.find_first_of(" \t\n\"'\\$&|;<>()*?`") == word.npos;
+    const bool plain =
+        !word.empty() && word.find_first_of(" \t\n\"'\\$&|;<>()*?`") == absl::string_view::npos;
     absl::StrAppend(&line, " ", plain ? "" : "'", word, plain ? "" : "'");
   }
   return line;
