@@ -1,10 +1,9 @@
-// One arena: what a refill or a flush costs under its lock, the post between arenas, the sweep.
+// One arena: what a refill or a flush costs under its lock, and the sweep. The post between arenas
+// is in cache_bench.cc, as it begins in a cache's outbox.
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include "micro/quiet_heap.h"
@@ -117,37 +116,6 @@ void BM_ArenaRunTakeThenGive(State& state) {
   }
 }
 BENCHMARK(BM_ArenaRunTakeThenGive)->ArgName("bytes")->Arg(40 << 10)->Arg(256 << 10)->Arg(1 << 20);
-
-// The mailing of freed blocks: a parcel is filled with blocks of another arena, posted, opened
-// there, and comes back empty. Per block; `blocks` in the parcel.
-void BM_ArenaPostThenDrain(State& state) {
-  TidyUp();
-  Arena& sender = ArenaUnderTest();
-  Arena& owner = *QuietHeap().arenas.At(1);
-  Batch batch(static_cast<size_t>(state.range(0)), state.range(1));
-  void* const memory = QuietHeap().metadata.Take(sizeof(Parcel));
-  auto* parcel = new (memory) Parcel;
-  for (auto _ : state) {
-    batch.TakeFrom(owner);
-    parcel->count = batch.taken();
-    parcel->bytes = batch.taken() * ClassBytes(batch.size_class());
-    parcel->sender = &sender;
-    std::copy_n(batch.blocks(), batch.taken(), parcel->blocks);
-    owner.Post(parcel);
-    {
-      LockGuard guard(owner.lock());
-      owner.DrainInbox();
-    }
-    parcel = sender.TakeEmptyParcels();
-  }
-  state.SetItemsProcessed(static_cast<int64_t>(batch.moved()));
-  QuietHeap().metadata.Give(parcel, sizeof(Parcel));
-}
-BENCHMARK(BM_ArenaPostThenDrain)
-    ->ArgNames({"bytes", "blocks"})
-    ->Args({64, 16})
-    ->Args({64, Parcel::kCapacity})
-    ->Args({1024, 63});
 
 // An arena whose holder is at work elsewhere, or not.
 void BM_ArenaAcquireNear(State& state) {

@@ -99,7 +99,12 @@ void BM_CacheSendHome(State& state) {
   state.SetItemsProcessed(static_cast<int64_t>(sent));
   outbox.Close(heap.arenas, heap.metadata);
 }
-BENCHMARK(BM_CacheSendHome)->ArgNames({"bytes", "blocks"})->Args({64, 100})->Args({1024, 100});
+BENCHMARK(BM_CacheSendHome)
+    ->ArgNames({"bytes", "blocks"})
+    ->Args({64, 10})
+    ->Args({64, 1000})
+    ->Args({1024, 63})
+    ->Args({8 << 10, 8});
 
 // A thread's whole life with cma: cache made at the first block, emptied at the end. `blocks` 0: a
 // thread without cma, for comparison.
