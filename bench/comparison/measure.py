@@ -48,6 +48,8 @@ class Neighbours:
 
     # Beyond this share of one processor a run counts as disturbed.
     LIMIT = 0.25
+    # Shorter runs count as this long: the kernel tells the work of each processor in steps of 10 ms.
+    SHORTEST = 0.15
 
     def __init__(self):
         self._busy = clock_ticks_busy()
@@ -57,7 +59,7 @@ class Neighbours:
         busy = clock_ticks_busy()
         if busy is None or self._busy is None:
             return False
-        seconds = max(time.monotonic() - self._start, 0.05)
+        seconds = max(time.monotonic() - self._start, self.SHORTEST)
         others = (busy - self._busy) / os.sysconf("SC_CLK_TCK") - own_cpu_seconds
         return others / seconds > self.LIMIT
 

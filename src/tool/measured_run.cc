@@ -30,6 +30,8 @@ namespace {
 
 // Beyond this share of one processor, used by others, a run counts as disturbed.
 constexpr double kMostForeignWork = 0.25;
+// Shorter runs count as this long: the kernel tells the work of each processor in steps of 10 ms.
+constexpr double kShortestJudged = 0.15;
 // Figures stand at the end of what a program prints: more than this is not kept.
 constexpr size_t kKeptOutput = 256 * 1024;
 constexpr int kPollMs = 50;
@@ -225,7 +227,7 @@ absl::StatusOr<MeasuredRun> RunMeasured(const std::string& launcher, const std::
   run.figures = Figures(child.output());
   if (busy_before.has_value() && busy_after.has_value()) {
     const double foreign = *busy_after - *busy_before - run.cpu_seconds;
-    run.disturbed = foreign > kMostForeignWork * std::max(run.seconds, 0.05);
+    run.disturbed = foreign > kMostForeignWork * std::max(run.seconds, kShortestJudged);
   }
   return run;
 }
