@@ -12,7 +12,7 @@ std::string Number(std::optional<double> value) {
   const double size = std::fabs(*value);
   if (size >= 100) return absl::StrFormat("%.0f", *value);
   if (size >= 10) return absl::StrFormat("%.1f", *value);
-  return absl::StrFormat("%.*f", size >= 1 ? 2 : 3, *value);
+  return size >= 1 ? absl::StrFormat("%.2f", *value) : absl::StrFormat("%#.3g", *value);
 }
 
 std::string Ratio(std::optional<double> value) {

@@ -22,7 +22,8 @@ constexpr absl::string_view kStyle =
     "--c0:#ff6b6b;--c1:#c4c4c4;--c2:#5fb3f0;--c3:#3ecf9f;--c4:#f0a830;--c5:#d98fdf;--c6:#7fd3f5;"
     "--c7:#c89a6b}}"
     "body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;"
-    "color:var(--ink);background:var(--page)}h3{margin:1.2rem 0 .2rem}"
+    "color:var(--ink);background:var(--page)}h3{margin:1.2rem 0 0}h3+p{margin:0 0 "
+    ".3rem;color:var(--soft)}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;margin:.4rem 0 1.4rem;"
     "font-variant-numeric:tabular-nums}caption{text-align:left;padding:.3rem 0;font-weight:600}"
     "td,th{padding:.2rem .7rem;text-align:right;border-bottom:1px solid var(--line);"
@@ -114,6 +115,10 @@ std::string Table(const BenchResults& results, size_t figure) {
   return absl::StrCat(html, kTableEnd);
 }
 
+std::string What(const BenchRow& row) {
+  return row.what.empty() ? "" : absl::StrCat("<p>", EscapeHtml(row.what), "</p>\n");
+}
+
 std::string Charts(const BenchResults& results) {
   std::string html = absl::StrCat("<h2>Programs</h2>\n", ChartLegend(results));
   std::vector<absl::string_view> drawn;
@@ -125,8 +130,8 @@ std::string Charts(const BenchResults& results) {
       absl::StrAppend(&charts, FigureChart(results, row.name, figure));
     }
     if (charts.empty()) continue;
-    absl::StrAppend(&html, "<h3>", EscapeHtml(row.name), "</h3>\n<div class=\"charts\">\n", charts,
-                    "</div>\n");
+    absl::StrAppend(&html, "<h3>", EscapeHtml(row.name), "</h3>\n", What(row),
+                    "<div class=\"charts\">\n", charts, "</div>\n");
   }
   return html;
 }

@@ -41,7 +41,11 @@ std::vector<size_t> FiguresOf(ScenarioKind kind) {
 // `threads` 0: for a program that takes no such flag.
 BenchJob ScenarioJob(const Scenario& scenario, int threads, const std::string& directory,
                      double seconds) {
-  BenchJob job = {std::string(scenario.name), threads, FiguresOf(scenario.kind), {}, true};
+  BenchJob job = {.name = std::string(scenario.name),
+                  .threads = threads,
+                  .figures = FiguresOf(scenario.kind),
+                  .what = std::string(scenario.what),
+                  .reports_itself = true};
   job.command = {absl::StrCat(directory, "/", scenario.program)};
   if (threads != 0) {
     job.command.push_back("--threads");
@@ -88,7 +92,8 @@ absl::StatusOr<std::vector<BenchJob>> ProgramJob(const BenchRequest& request) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", request.program[0], "' ", obstacle, "; it keeps its own malloc"));
   }
-  BenchJob job = {request.program[0], 0, {kSeconds, kCpuSeconds, kPeakRss}, {*path}, false};
+  BenchJob job = {
+      .name = request.program[0], .figures = {kSeconds, kCpuSeconds, kPeakRss}, .command = {*path}};
   for (char* const* word = request.program + 1; *word != nullptr; ++word) {
     job.command.emplace_back(*word);
   }

@@ -13,9 +13,10 @@ namespace cma::tool {
 // One program to be run at one number of threads.
 struct BenchJob {
   std::string name;
-  int threads = 0;              // 0: the program's own affair
-  std::vector<size_t> figures;  // of kFigures, the one that decides first
-  std::vector<std::string> command;
+  int threads = 0;                   // 0: the program's own affair
+  std::vector<size_t> figures = {};  // of kFigures, the one that decides first
+  std::vector<std::string> command = {};
+  std::string what = {};        // one line on it
   bool reports_itself = false;  // it prints figures, and takes --rest-seconds
 };
 

@@ -60,6 +60,7 @@ struct BenchRow {
   int threads = 0;                                // 0: the program's own affair
   std::vector<size_t> figures;                    // those that count here; samples may have more
   std::vector<std::vector<BenchSample>> samples;  // by allocator, in the order of the results
+  std::string what = {};                          // one line on the program; may be empty
 
   bool Has(size_t figure) const;
 };

@@ -60,7 +60,7 @@ void BenchRunner::Run(const std::function<void(const BenchResults&)>& row_done) 
   const absl::Time start = absl::Now();
   for (size_t i = 0; i < jobs_.size() && !Interrupted(); ++i) {
     const BenchJob& job = jobs_[i];
-    results_.rows.push_back({job.name, job.threads, job.figures, {}});
+    results_.rows.push_back({job.name, job.threads, job.figures, {}, job.what});
     BenchRow& row = results_.rows.back();
     row.samples.resize(results_.allocators.size());
     std::fprintf(stderr, "[%zu/%zu]%s %s ", i + 1, jobs_.size(),

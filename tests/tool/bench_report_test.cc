@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tool/bench_chart.h"
+#include "tool/bench_format.h"
 #include "tool/bench_html.h"
 #include "tool/bench_json.h"
 #include "tool/bench_results.h"
@@ -86,6 +87,16 @@ TEST(BenchResultsTest, FiguresThatDoNotCountInARowAreLeftOut) {
   EXPECT_FALSE(results.HasMedian(results.rows[0], kSeconds));
 }
 
+TEST(BenchFormatTest, NumbersHaveThreeSignificantDigitsHoweverSmall) {
+  EXPECT_EQ(Number(123456), "123456");
+  EXPECT_EQ(Number(12.34), "12.3");
+  EXPECT_EQ(Number(1.234), "1.23");
+  EXPECT_EQ(Number(0.26), "0.260");
+  EXPECT_EQ(Number(0.000712), "0.000712");
+  EXPECT_EQ(Number(0), "0.00");
+  EXPECT_EQ(Number(std::nullopt), "-");
+}
+
 TEST(BenchReportTest, TextHasMediansAndRatios) {
   const std::string text = TextReport(TwoRows(), {{"processor", "a fast one"}});
 
@@ -140,11 +151,14 @@ TEST(BenchReportTest, JsonHasMediansAndSamples) {
 }
 
 TEST(BenchReportTest, HtmlIsOnePageWithChartsAndEscapesNames) {
-  const std::string html = HtmlReport(TwoRows(), {{"command", "cma bench -- a<b"}});
+  BenchResults results = TwoRows();
+  results.rows[0].what = "random & private";
+  const std::string html = HtmlReport(results, {{"command", "cma bench -- a<b"}});
 
   EXPECT_THAT(html, HasSubstr("<svg "));
   EXPECT_THAT(html, HasSubstr("<g class=\"c1\"><title>&lt;other&gt;</title><polyline"));
   EXPECT_THAT(html, HasSubstr("a&lt;b"));
+  EXPECT_THAT(html, HasSubstr("<h3>churn</h3>\n<p>random &amp; private</p>"));
   EXPECT_THAT(html, HasSubstr("/lib/cma.so (1.2)"));
   EXPECT_THAT(html, Not(HasSubstr("<other>")));
   EXPECT_THAT(html, Not(HasSubstr("http")));
