@@ -33,9 +33,9 @@ field() { dpkg-deb -f "$scratch/packages/$1"_*.deb "$2"; }
 
 unpack libcma0 'lib/.*libcma\.so\.0'
 unpack libcma-dev 'lib/.*libcma\.so' 'lib/.*libcma\.a' 'lib/.*libcma_api\.a' include/cma/cma.h \
-  'lib/.*cma\.pc' 'lib/.*cma-api\.pc' 'lib/.*cmaConfig\.cmake' share/man/man3/cma.3.gz
-unpack cma-tools bin/cma libexec/cma/run_measured libexec/cma/slot_churn share/man/man1/cma.1.gz \
-  share/man/man7/cma-options.7.gz
+  include/cma/cma.hpp 'lib/.*cma\.pc' 'lib/.*cma-api\.pc' 'lib/.*cmaConfig\.cmake' share/man/man3/cma.3.gz
+unpack cma-tools bin/cma libexec/cma/run_measured libexec/cma/slot_churn \
+  libexec/cma/programs/redis.sh share/man/man1/cma.1.gz share/man/man7/cma-options.7.gz
 [[ $(field libcma0 Depends) =~ ^libc6\ \([^\)]*\)$ ]] ||
   fault "libcma0 depends on $(field libcma0 Depends)"
 [[ $(field libcma-dev Depends) == "libcma0 (= "* ]] || fault "libcma-dev is free of libcma0"
