@@ -60,6 +60,25 @@ class LimitsTest : public testing::Test {
   std::vector<void*> blocks_;
 };
 
+TEST_F(LimitsTest, TheHardLimitHoldsForHeapsToo) {
+  for (const size_t size : {100ul, 20'000ul, 100'000ul, 3'000'000ul}) {
+    cma_heap* const heap = cma_heap_create("limited", 0);
+    const size_t limit = Stats().committed_bytes + 32 * kMiB;
+    Set("hard_limit", limit);
+
+    size_t bytes = 0;
+    errno = 0;
+    while (cma_heap_malloc(heap, size) != nullptr) bytes += size;
+
+    EXPECT_EQ(errno, ENOMEM);
+    EXPECT_GE(bytes, 20 * kMiB) << size;
+    EXPECT_LE(Stats().committed_bytes, limit) << size;
+    Set("hard_limit", 0);
+    cma_heap_destroy(heap);
+    cma_malloc_trim(0);
+  }
+}
+
 TEST_F(LimitsTest, BeyondTheHardLimitAllocationsFailWithENOMEM) {
   for (const size_t size : {100ul, 3000ul, 100'000ul, 3'000'000ul}) {
     const size_t limit = Stats().committed_bytes + 64 * kMiB;

@@ -57,6 +57,19 @@ TEST_P(HardenedTest, FreedMemoryHoldsNothingOfWhatWasInIt) {
   }
 }
 
+TEST_P(HardenedTest, AFreedBlockOfAHeapHoldsNothingOfWhatWasInIt) {
+  cma_heap* const heap = cma_heap_create("hardened", 0);
+  auto* const block = static_cast<char*>(cma_heap_malloc(heap, GetParam()));
+  const size_t bytes = cma_malloc_usable_size(block);
+  memset(block, 0x5a, bytes);
+
+  cma_free(block);
+
+  const volatile char* const freed = block;
+  for (size_t i = 0; i < bytes; ++i) ASSERT_EQ(freed[i], 0) << i;
+  cma_heap_destroy(heap);
+}
+
 TEST_P(HardenedTest, AFreedBlockIsNotGivenOutAgainAtOnce) {
   char* const block = FilledBlock(GetParam());
   cma_free(block);
