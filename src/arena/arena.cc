@@ -36,8 +36,10 @@ Slab* Arena::FullestSlab(SizeClass c) {
 }
 
 Slab* Arena::AddSlab(SizeClass c) {
+  const size_t superblocks = runs_.superblock_count();
   const Run run = runs_.TakeSlabRun();
   if (run.length == 0) return nullptr;
+  if (runs_.superblock_count() != superblocks) Pack();
   Slab* slab = MakeSlab(run, c);
   ++slabs_;
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_) | c,

@@ -154,6 +154,10 @@ class alignas(kIsolation) Arena {
   bool ReturnPages(Superblock* superblock, size_t first, size_t last)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
+  int PackSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  int PackSuperblock(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void Pack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
   Depot* DepotFor(SizeClass c, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void CountSlab(const Slab* slab, ArenaStats& stats, ArenaClassStats* classes);
   void CountFreeRun(const Run& run, ArenaStats& stats);
@@ -174,6 +178,7 @@ class alignas(kIsolation) Arena {
   size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
+  uint32_t pack_next_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   // Written by other CPUs: apart from what the owner uses.

@@ -42,6 +42,9 @@ class CentralHeap {
     return table_[number / kChunk].load(std::memory_order_relaxed) + number % kChunk;
   }
 
+  // Numbers below this have a superblock, though perhaps one without address space.
+  uint32_t superblocks_made() const { return count_.load(std::memory_order_relaxed); }
+
   // For statistics; each a moment's truth.
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
   size_t free_superblocks() const { return free_count_.load(std::memory_order_relaxed); }
@@ -75,7 +78,8 @@ class CentralHeap {
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space
-  uint32_t count_ ABSL_GUARDED_BY(lock_) = 0;                     // descriptors ever made
+  // Descriptors ever made; written under lock_.
+  std::atomic<uint32_t> count_{0};
   std::atomic<Superblock*> table_[kMaxChunks] = {};
   std::atomic<size_t> mapped_bytes_{0};
   std::atomic<size_t> free_count_{0};
