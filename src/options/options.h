@@ -24,7 +24,7 @@ struct Options {
   Setting madv_free = 0;
   Setting arenas = 0;
   Setting cache_budget_kib = 32768;
-  Setting depot_kib = 256;
+  Setting depot_kib = 1024;
   Setting huge_cache_mib = 256;
   Setting huge_pages = 1;
   Setting soft_limit = 0;

@@ -151,7 +151,7 @@ TEST_F(ArenaDepotTest, AllDepotsTogetherAreBounded) {
   }
 
   EXPECT_GT(waiting, 0u);
-  EXPECT_LE(waiting, 256 * kKiB + Stats().superblock_bytes / 16);
+  EXPECT_LE(waiting, 1024 * kKiB + Stats().superblock_bytes / 16);
   ExpectStatsAddUp();
 }
 
