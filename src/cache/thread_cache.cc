@@ -89,7 +89,10 @@ void Retire(ThreadCache* cache, SizeClass c) {
   g_caches.Unclaim(cache, bytes);
   uintptr_t* const slots = array.slots;
   const size_t capacity = array.capacity;
-  array = {Cursor(g_no_slots)};
+  // One by one: statistics read the cursor meanwhile.
+  array.slots = g_no_slots;
+  array.capacity = 0;
+  array.depth_at_sweep = 0;
   cache->keep_below[c] = nullptr;
   cache->lists[c] = g_no_slots + 1;
   cache->arrays.Give(slots, SlotCount(capacity));
