@@ -391,10 +391,10 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   if (owner == cache->owner) [[likely]] {
-    // List 0 is always full.
+    // List 0 is always full: what is no block's start is not looked into.
     const uint64_t key = AddressMap::FreeKey();
     uintptr_t* const slot = cache->lists[c];
-    if (KeyOf(block) != key && *slot != kFullMark) [[likely]] {
+    if (*slot != kFullMark && KeyOf(block) != key) [[likely]] {
       return PushAt(slot, cache->lists.data(), c, block, key);
     }
   }
