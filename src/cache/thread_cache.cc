@@ -7,6 +7,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "cache/list_upkeep.h"
 #include "cache/uncached.h"
 #include "cache/wrong_pointer.h"
 #include "heaps/user_heaps.h"
@@ -18,17 +19,6 @@ constinit EmptySlots g_empty_slots;
 
 namespace {
 
-// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 32 of
-// 1 KiB, two of the largest. Chosen by the slot_churn, producer_consumer and larson_server scenarios.
-constexpr size_t kSmallListBytes = 32 * kKiB;
-constexpr size_t kMediumListBytes = 64 * kKiB;
-// What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
-// Chosen by producer_consumer and thread_phases.
-constexpr size_t kOverflowBytes = 4 * kKiB;
-// With its two marks an array of so many slots fills 2 KiB.
-constexpr size_t kMaxCapacity = 254;
-constexpr size_t kFirstCapacity = 6;
-constexpr size_t kFirstListBytes = 1 * kKiB;
 // Time between two looks for lists that are not used.
 constexpr Milliseconds kSweepDelay = 100;
 // Misses and overflows between two looks at the clock.
@@ -36,168 +26,10 @@ constexpr uint32_t kStepEvents = 32;
 // Misses in a row on another CPU after which a thread moves to that CPU's arena.
 constexpr uint16_t kMovesBeforeSwitch = 8;
 
-constexpr size_t ListBytes(SizeClass c) {
-  return ClassBytes(c) <= kTableMax ? kSmallListBytes : kMediumListBytes;
-}
-
-size_t MostOf(SizeClass c, size_t bytes) {
-  return std::clamp<size_t>(bytes / ClassBytes(c), 2, kMaxCapacity);
-}
-
-// What a list starts with, for free: what idle threads keep is mostly this.
-size_t FirstOf(SizeClass c) {
-  return std::clamp<size_t>(kFirstListBytes / ClassBytes(c), 1, kFirstCapacity);
-}
-
-// Makes the list's array `capacity` slots long; false if there is no memory for it.
-bool SetCapacity(ThreadCache* cache, SizeClass c, size_t capacity) {
-  ListArray& array = cache->backing[c];
-  const size_t depth = cache->depth(c);
-  auto* slots = cache->arrays.Take(SlotCount(capacity), g_heap.metadata);
-  if (slots == nullptr) return false;
-  uintptr_t* const old = array.slots;
-  slots[0] = kBottomMark;
-  memcpy(slots + 1, old + 1, depth * sizeof(uintptr_t));
-  memset(slots + 1 + depth, 0, (capacity - depth) * sizeof(uintptr_t));
-  slots[capacity + 1] = kFullMark;
-  const size_t old_capacity = array.capacity;
-  cache->lists[c] = slots + 1 + depth;
-  array.capacity = static_cast<uint16_t>(capacity);
-  array.slots = slots;
-  cache->keep_below[c] = slots + 1 + capacity / 2;
-  if (old_capacity != 0) cache->arrays.Give(old, SlotCount(old_capacity));
-  return true;
-}
-
-void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
-  const size_t capacity = cache->backing[c].capacity;
-  const size_t most = MostOf(c, list_bytes);
-  if (capacity >= most) return;
-  if (capacity == 0) {
-    SetCapacity(cache, c, FirstOf(c));
-    return;
-  }
-  const size_t wanted = std::min(capacity * 2 + 2, most);
-  const size_t bytes = (wanted - capacity) * ClassBytes(c);
-  if (!g_caches.Claim(cache, bytes)) return;
-  if (!SetCapacity(cache, c, wanted)) g_caches.Unclaim(cache, bytes);
-}
-
-void Retire(ThreadCache* cache, SizeClass c) {
-  ListArray& array = cache->backing[c];
-  const size_t bytes = (array.capacity - FirstOf(c)) * ClassBytes(c);
-  g_caches.Unclaim(cache, bytes);
-  uintptr_t* const slots = array.slots;
-  const size_t capacity = array.capacity;
-  // One by one: statistics read the cursor meanwhile.
-  array.slots = g_no_slots;
-  array.capacity = 0;
-  array.depth_at_sweep = 0;
-  cache->keep_below[c] = nullptr;
-  cache->lists[c] = g_no_slots + 1;
-  cache->arrays.Give(slots, SlotCount(capacity));
-}
-
-Superblock* SuperblockOf(uintptr_t block) {
-  return g_address_map.FindSuperblock(block);
-}
-
-void GiveOne(Arena* arena, uintptr_t block) {
-  auto* address = reinterpret_cast<std::byte*>(block);
-  {
-    LockGuard guard(arena->lock());
-    arena->GiveBlocks(&address, 1);
-  }
-  g_heap.releaser.NoteFreed();
-}
-
-void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes) {
-  if (!cache->outbox.Add(block, bytes, owner, cache->arena, g_heap.arenas, g_heap.metadata)) {
-    return GiveOne(g_heap.arenas.Existing(owner), block);
-  }
-  g_heap.releaser.NoteFreed();
-}
-
-// Number of the arena that a small or medium block belongs to.
-uint16_t OwnerOf(uintptr_t block) {
-  if (g_address_map.Covers(block)) {
-    const uint32_t unit = g_address_map.Unit(block);
-    if (unit != 0) return static_cast<uint16_t>(AddressMap::Owner(unit));
-  }
-  const Superblock* const superblock = SuperblockOf(block);
-  if (superblock == nullptr) [[unlikely]] {
-    ReportCorruption("a block in a thread cache is unmapped", reinterpret_cast<void*>(block));
-  }
-  return superblock->arena.load(std::memory_order_relaxed);
-}
-
-// Sends those blocks home that are not the arena's, and moves the others up; how many are left.
-size_t SendForeign(ThreadCache* cache, SizeClass c, uintptr_t* blocks, size_t count) {
-  const auto id = static_cast<uint16_t>(cache->arena->id());
-  size_t own = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const uint16_t owner = OwnerOf(blocks[i]);
-    if (owner == id) {
-      blocks[own++] = blocks[i];
-    } else {
-      KeyOf(blocks[i]) = 0;  // parcels hold blocks without a key
-      SendHome(cache, blocks[i], owner, ClassBytes(c));
-    }
-  }
-  return own;
-}
-
-// Gives blocks of one class back to their arena: for good, or for others to take soon.
-enum class GiveFor { kGood, kReuse };
-void GiveBack(ThreadCache* cache, SizeClass c, uintptr_t* addresses, size_t count, GiveFor what) {
-  if (cache->mixed) count = SendForeign(cache, c, addresses, count);
-  if (count == 0) return;
-  auto** const blocks = reinterpret_cast<std::byte**>(addresses);
-  Arena* const arena = cache->arena;
-  {
-    LockGuard guard(arena->lock());
-    if (what == GiveFor::kGood) {
-      arena->GiveBlocks(blocks, count);
-    } else {
-      arena->GiveBatch(c, blocks, count);
-    }
-  }
-  g_heap.releaser.NoteFreed();
-}
-
-// Gives the `count` oldest blocks of the list back.
-void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
-  BlockList& list = cache->lists[c];
-  const size_t depth = cache->depth(c);
-  uintptr_t* const oldest = cache->backing[c].slots + 1;
-  GiveBack(cache, c, oldest, count, what);
-  memmove(oldest, oldest + count, (depth - count) * sizeof(uintptr_t));
-  list = list - count;
-}
-
-// Lists whose depth has not changed since the last look are given up by halves, then for good.
-void SweepLists(ThreadCache* cache) {
-  for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    ListArray& array = cache->backing[c];
-    if (array.capacity == 0) continue;
-    size_t depth = cache->depth(c);
-    if (depth == array.depth_at_sweep) {
-      if (depth == 0) {
-        Retire(cache, c);
-        continue;
-      }
-      Flush(cache, c, (depth + 1) / 2, GiveFor::kGood);
-      depth = cache->depth(c);
-    }
-    array.depth_at_sweep = static_cast<uint16_t>(depth);
-  }
-  cache->outbox.PostStale(g_heap.arenas);
-  g_heap.releaser.NoteFreed();
-}
-
 void CountEvent(ThreadCache* cache) {
   const uint32_t event = ++cache->events;
-  if (event % kStepEvents != 0) [[likely]] return;
+  if (event % kStepEvents != 0) [[likely]]
+    return;
   const Milliseconds now = g_heap.central.os().now();
   g_heap.releaser.Step(now);
   if (now - cache->swept < kSweepDelay) return;
@@ -256,7 +88,8 @@ size_t Refill(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
 
 // A block that carries the key is at home in its arena or in a list, or so it seems.
 void CheckDoubleFree(SizeClass c, uintptr_t block) {
-  if (KeyOf(block) != g_address_map.FreeKey()) [[likely]] return;
+  if (KeyOf(block) != g_address_map.FreeKey()) [[likely]]
+    return;
   if (IsFree(c, reinterpret_cast<void*>(block))) {
     ReportDoubleFree(reinterpret_cast<void*>(block), ClassBytes(c));
   }
@@ -294,7 +127,8 @@ class SlowPath {
 // Whether the block was one of a heap that the program has made; it is back there then.
 bool GiveToUserHeap(uintptr_t block, size_t bytes, uint16_t owner) {
   UserHeap* const heap = g_user_heaps.OfArena(owner);
-  if (heap == nullptr) [[likely]] return false;
+  if (heap == nullptr) [[likely]]
+    return false;
   MaybeZero(reinterpret_cast<void*>(block), bytes);
   heap->Give(reinterpret_cast<std::byte*>(block), bytes);
   g_heap.releaser.NoteFreed();
@@ -302,7 +136,8 @@ bool GiveToUserHeap(uintptr_t block, size_t bytes, uint16_t owner) {
 }
 
 void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
-  if (GiveToUserHeap(block, ClassBytes(c), owner)) [[unlikely]] return;
+  if (GiveToUserHeap(block, ClassBytes(c), owner)) [[unlikely]]
+    return;
   ThreadCache* const cache = CurrentCache();
   if (cache == nullptr) {
     CheckDoubleFree(c, block);
@@ -367,7 +202,8 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
 //
 // Without a look at the block: its lines may be in its owner's cache, and are to be found there if
 // it goes home. One that stays is written to soon in any case.
-[[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c, uint16_t owner) {
+[[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c,
+                                               uint16_t owner) {
   const uint64_t key = AddressMap::FreeKey();
   uintptr_t& recent = cache->outbox.RecentOf(block);
   if ((recent ^ block) <= Outbox::kKept) [[unlikely]] {
@@ -379,14 +215,16 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
     cache->mixed = true;
     return PushAt(slot, cache->lists.data(), c, block, key);
   }
-  if (!cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]] FreeCached(block, c, owner);
+  if (!cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]]
+    FreeCached(block, c, owner);
 }
 
 // No slab is there.
 [[gnu::noinline]] void FreeRun(void* pointer, ThreadCache* cache) {
   const uintptr_t block = AddressOf(pointer);
-  Superblock* const superblock = SuperblockOf(block);
-  if (superblock == nullptr) [[unlikely]] return FreeOutside(pointer);
+  Superblock* const superblock = g_address_map.FindSuperblock(block);
+  if (superblock == nullptr) [[unlikely]]
+    return FreeOutside(pointer);
   const uint32_t granules = UsedGranulesAt(superblock, block);
   const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
@@ -398,7 +236,8 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
       return PushAt(slot, cache->lists.data(), c, block, key);
     }
   }
-  if (c == 0) [[unlikely]] return FreeOther(pointer, superblock);
+  if (c == 0) [[unlikely]]
+    return FreeOther(pointer, superblock);
   if (owner == cache->owner) return FreeCached(block, c, owner);
   FreeForeign(cache, block, c, owner);
 }
@@ -426,11 +265,13 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
 
 // Nothing is called on the way of a block that goes to a list or into the outbox.
 void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit) noexcept {
-  if (unit == cache->owner_tag) [[likely]] return FreeRun(pointer, cache);  // the entry is 0
+  if (unit == cache->owner_tag) [[likely]]
+    return FreeRun(pointer, cache);  // the entry is 0
   const uintptr_t block = AddressOf(pointer);
   const auto c = static_cast<SizeClass>(unit & 0xffff);
   // The two tags have met in what is above the class.
-  const auto owner = static_cast<uint16_t>(AddressMap::Owner(static_cast<uint32_t>(unit ^ cache->owner_tag)));
+  const auto owner =
+      static_cast<uint16_t>(AddressMap::Owner(static_cast<uint32_t>(unit ^ cache->owner_tag)));
   const auto offset = static_cast<uint32_t>(block % kUnitBytes);
   if (unit <= 0xffff || AddressMap::TimesReciprocal(block, offset) > kMostForStart) [[unlikely]] {
     return FreeSmall(block, c, owner);

@@ -1,0 +1,52 @@
+// What is done to the lists of a thread cache when they are empty, full or not used: their arrays
+// grow and go, and blocks go back to the arenas.
+//
+// For the cache's owner, in a slow path; not thread-safe. Arenas are locked one at a time, for one
+// batch.
+#ifndef CMA_CACHE_LIST_UPKEEP_H_
+#define CMA_CACHE_LIST_UPKEEP_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cache/thread_cache.h"
+
+namespace cma {
+
+// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 32 of
+// 1 KiB, two of the largest. Chosen by the slot_churn, producer_consumer and larson_server
+// scenarios.
+inline constexpr size_t kSmallListBytes = 32 * kKiB;
+inline constexpr size_t kMediumListBytes = 64 * kKiB;
+constexpr size_t ListBytes(SizeClass c) {
+  return ClassBytes(c) <= kTableMax ? kSmallListBytes : kMediumListBytes;
+}
+
+// What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
+// Chosen by producer_consumer and thread_phases.
+inline constexpr size_t kOverflowBytes = 4 * kKiB;
+
+// Makes the list's array longer, to at most `list_bytes` of blocks, if there is memory and budget
+// for it; gives a list that is not in use its first array.
+void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes);
+
+// Takes the list out of use. REQUIRES: it is in use, and empty.
+void Retire(ThreadCache* cache, SizeClass c);
+
+// A block of the arena's, straight home.
+void GiveOne(Arena* arena, uintptr_t block);
+
+// A block of the arena numbered `owner`: by the outbox, or straight home if there is no memory for
+// it.
+void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes);
+
+// Gives the `count` oldest blocks of the list back: for good, or for others to take soon.
+enum class GiveFor { kGood, kReuse };
+void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what);
+
+// Lists whose depth has not changed since the last look are given up by halves, then for good.
+void SweepLists(ThreadCache* cache);
+
+}  // namespace cma
+
+#endif  // CMA_CACHE_LIST_UPKEEP_H_
