@@ -19,12 +19,14 @@ struct Heap {
         arenas(central),
         releaser(arenas, central, huge, &limit) {}
 
-  MemoryLimit limit;
-  Metadata metadata;
-  CentralHeap central;
-  HugeBlocks huge;
-  ArenaSet arenas;
-  Releaser releaser;
+  // Each in lines of its own: what one's lock is taken for is nothing to the threads that read
+  // another.
+  alignas(kIsolation) MemoryLimit limit;
+  alignas(kIsolation) Metadata metadata;
+  alignas(kIsolation) CentralHeap central;
+  alignas(kIsolation) HugeBlocks huge;
+  alignas(kIsolation) ArenaSet arenas;
+  alignas(kIsolation) Releaser releaser;
 };
 
 extern Heap g_heap;

@@ -35,6 +35,8 @@ bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes) {
     const size_t share = budget / std::max(kFewestSharers, count_.load(std::memory_order_relaxed));
     if (cache->grown_bytes + bytes > share) return false;
     const size_t more = std::max(bytes, share / kClaimsPerShare);
+    // A look first: where all is claimed every miss of every thread asks.
+    if (claimed_.load(std::memory_order_relaxed) + more > budget) return false;
     const size_t before = claimed_.fetch_add(more, std::memory_order_relaxed);
     if (before + more > budget) {
       claimed_.fetch_sub(more, std::memory_order_relaxed);

@@ -51,7 +51,8 @@ class CacheRegistry {
   Lock lock_{LockRank::kRegistry};
   IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);
   std::atomic<size_t> count_{0};
-  std::atomic<size_t> claimed_{0};
+  // Written when lists grow, the others when threads come and go.
+  alignas(kIsolation) std::atomic<size_t> claimed_{0};
 };
 
 extern CacheRegistry g_caches;

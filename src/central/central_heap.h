@@ -74,7 +74,8 @@ class CentralHeap {
   Metadata* const metadata_;
   AddressMap* const map_;
   MemoryLimit* const limit_;
-  Lock lock_{LockRank::kCentralHeap};
+  // The pointers above are read at many a miss: what is written under the lock is apart.
+  alignas(kIsolation) Lock lock_{LockRank::kCentralHeap};
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space

@@ -62,8 +62,9 @@ class MemoryLimit {
   std::atomic<size_t> committed_{0};
   std::atomic<bool> denied_{false};  // by the limit, since there was room
   std::atomic<bool> reserve_open_{false};
-  std::atomic<bool> purge_due_{false};
   std::atomic<size_t> purged_at_{0};  // committed bytes after the last purge
+  // Read at every miss, hardly ever written: apart from what every growth writes.
+  alignas(kIsolation) std::atomic<bool> purge_due_{false};
 };
 
 }  // namespace cma
