@@ -22,12 +22,10 @@ class Outbox {
  public:
   constexpr Outbox() = default;
 
-  // The block that was last freed, of those with the same hash: its address if it was added, its
-  // address + kKept if the thread has kept it in a list.
+  // The block that was last added, of those with the same hash.
   uintptr_t& RecentOf(uintptr_t block) {
     return recent_[static_cast<uint32_t>(block) * kScatter >> (32 - kRecentLog)];
   }
-  static constexpr uintptr_t kKept = 1;
 
   // Adds a block of `bytes` for the arena numbered `owner`, if that is easy. Whole at every moment:
   // a fork may stop the thread in it. REQUIRES: RecentOf() has been looked at.

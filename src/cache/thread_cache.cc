@@ -200,18 +200,17 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
 // A block of another arena: kept if its list is used and runs low, else on its way home. That of a
 // heap of the program's is never kept, and no outbox has a place for its arena.
 //
-// Without a look at the block: its lines may be in its owner's cache, and are to be found there if
-// it goes home. One that stays is written to soon in any case.
+// One that goes home is not looked at: its lines may be in its owner's cache, and are to be found
+// there. One that stays is written to in any case, and so can be asked whether it is free already.
 [[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c,
                                                uint16_t owner) {
   const uint64_t key = AddressMap::FreeKey();
-  uintptr_t& recent = cache->outbox.RecentOf(block);
-  if ((recent ^ block) <= Outbox::kKept) [[unlikely]] {
-    if (recent == block || KeyOf(block) == key) return FreeCached(block, c, owner);
-  }
+  if (cache->outbox.RecentOf(block) == block) [[unlikely]]
+    return FreeCached(block, c, owner);
   uintptr_t* const slot = cache->lists[c];
   if (slot < cache->keep_below[c] && !IsUserHeap(owner)) {
-    recent = block + Outbox::kKept;
+    if (KeyOf(block) == key) [[unlikely]]
+      CheckDoubleFree(c, block);
     cache->mixed = true;
     return PushAt(slot, cache->lists.data(), c, block, key);
   }

@@ -166,6 +166,40 @@ TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceIsReportedWhileItWaits) {
   EXPECT_DEATH(cma_free(block), "double free of 0x[0-9a-f]+ .size class 64 B.");
 }
 
+// A list that is in use by misses and runs low takes the block in; others follow it there.
+TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatWasKeptIsReported) {
+  for (const size_t bytes : {64u, 3000u}) {
+    const SizeClass c = ClassOf(bytes);
+    std::vector<void*> own;
+    while (t_cache == nullptr || t_cache->backing[c].capacity < 16) {
+      own.push_back(cma_malloc(bytes));
+    }
+    while (t_cache->depth(c) != 0) own.push_back(cma_malloc(bytes));
+    const std::vector<void*> blocks = TakeFromOther(bytes, 6);
+    for (void* block : blocks) cma_free(block);
+    // One that another test has sent home lately goes there again.
+    ASSERT_GT(t_cache->depth(c), 0u);
+
+    for (void* block : blocks) EXPECT_DEATH(cma_free(block), "double free of 0x") << bytes;
+
+    for (void* block : own) cma_free(block);
+  }
+}
+
+// The first time the list was not in use, the second time it would take the block in.
+TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatIsOnItsWayIsReportedThoughTheListHasRoom) {
+  const SizeClass c = ClassOf(64);
+  void* const block = TakeFromOther(64, 1)[0];
+  cma_free(block);
+  std::vector<void*> own;
+  while (t_cache->backing[c].capacity < 16) own.push_back(cma_malloc(64));
+  while (t_cache->depth(c) != 0) own.push_back(cma_malloc(64));
+
+  EXPECT_DEATH(cma_free(block), "double free of 0x");
+
+  for (void* mine : own) cma_free(mine);
+}
+
 // The first free has put the block into a list of its owner's thread, the second one comes by
 // parcel from another arena's.
 TEST_F(ForeignBlocksDeathTest, FreeingABlockThatWaitsInItsOwnersListIsReported) {
