@@ -34,10 +34,10 @@ std::string Resolved(pid_t pid, absl::string_view name) {
   return error ? std::string(name) : path.string();
 }
 
-// LD_PRELOAD and /etc/ld.so.preload, in the order in which the loader takes them.
+// LD_PRELOAD and /etc/ld.so.preload under the process's root, in the order in which the loader takes them.
 std::vector<std::string> Preloaded(pid_t pid) {
   const std::string text = absl::StrCat(VariableOfProcess(pid, "LD_PRELOAD"), " ",
-                                        ReadText(Directory(pid) + "/root/etc/ld.so.preload"));
+                                        ReadText(Directory(pid) + "/root" + "/etc/ld.so.preload"));
   std::vector<std::string> names;
   for (const absl::string_view name :
        absl::StrSplit(text, absl::ByAnyChar(" :\t\n"), absl::SkipEmpty())) {
