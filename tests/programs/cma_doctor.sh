@@ -19,6 +19,7 @@ expect() {
 # its PID is in $pid until end_process.
 with_process() {
   mkfifo "$scratch/hold"
+  rm -f "$scratch/ready"
   "$@" <"$scratch/hold" >"$scratch/ready" &
   pid=$!
   exec 9>"$scratch/hold"
