@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "options/options.h"
 #include "report/fault.h"
+#include "slabs/mixed_slab.h"
 
 namespace cma {
 namespace {
@@ -17,8 +19,13 @@ uint32_t GranulesOf(size_t bytes) {
   return static_cast<uint32_t>((bytes + kGranuleBytes - 1) >> kGranuleShift);
 }
 
-// Which quarter the share of free blocks is in; kNotListed for none free.
+// Which list the slab belongs into: by the quarter that the share of free blocks is in, or, if it is
+// mixed, by the length of its longest hole; kNotListed if it has no free block.
 uint8_t FullnessOf(const Slab* slab) {
+  if (slab->is_mixed) {
+    return slab->longest_hole == 0 ? kNotListed
+                                   : static_cast<uint8_t>(std::bit_width(slab->longest_hole) - 1);
+  }
   const uint32_t free_quarters = uint32_t{slab->free_blocks} * 4;
   const uint32_t capacity = slab->capacity;
   if (free_quarters == 0) return kNotListed;
@@ -27,6 +34,10 @@ uint8_t FullnessOf(const Slab* slab) {
 }
 
 }  // namespace
+
+IntrusiveList<Slab>& Arena::ListOf(const Slab* slab, uint8_t fullness) {
+  return slab->is_mixed ? mixed_[fullness] : partial_[slab->size_class][fullness];
+}
 
 Slab* Arena::FullestSlab(SizeClass c) {
   for (IntrusiveList<Slab>& list : partial_[c]) {
@@ -48,22 +59,19 @@ Slab* Arena::AddSlab(SizeClass c) {
 }
 
 void Arena::RemoveSlab(Slab* slab) {
-  if (slab->fullness != kNotListed) {
-    partial_[slab->size_class][slab->fullness].Remove(slab);
-  }
+  if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   runs_.central().map().ClearUnit(AddressOf(slab->base));
   --slabs_;
   runs_.GiveRun(UnmakeSlab(slab));
 }
 
-// Puts the slab into the list that its number of free blocks asks for.
+// Puts the slab into the list that what it has free asks for.
 void Arena::Relist(Slab* slab) {
   const uint8_t fullness = FullnessOf(slab);
   if (fullness == slab->fullness) return;
-  SlabLists& lists = partial_[slab->size_class];
-  if (slab->fullness != kNotListed) lists[slab->fullness].Remove(slab);
+  if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   slab->fullness = fullness;
-  if (fullness != kNotListed) lists[fullness].PushFront(slab);
+  if (fullness != kNotListed) ListOf(slab, fullness).PushFront(slab);
 }
 
 size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
@@ -72,6 +80,8 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
     Slab* slab = FullestSlab(c);
     if (slab == nullptr) {
       // A batch need not be full: a slab is opened for the first block only.
+      if (n > 0) break;
+      n = TakeMixed(c, out, want);
       if (n > 0) break;
       slab = AddSlab(c);
       if (slab == nullptr) break;
@@ -110,7 +120,9 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want) {
   return c < kSmallClasses ? TakeSmall(c, out, want) : TakeMedium(c, out, want);
 }
 
+// Whether one that is empty may go at once.
 bool Arena::HasOtherSlab(const Slab* slab) const {
+  if (slab->is_mixed) return true;
   for (const IntrusiveList<Slab>& list : partial_[slab->size_class]) {
     if (list.front() != nullptr && list.front() != slab) return true;
   }
@@ -119,8 +131,15 @@ bool Arena::HasOtherSlab(const Slab* slab) const {
 
 // Takes the first blocks back, as far as they lie in this slab; how many.
 size_t Arena::GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count) {
-  const size_t n = GiveToSlab(slab, blocks, count);
-  small_lent_bytes_ -= n * slab->block_bytes;
+  size_t n;
+  size_t bytes;
+  if (slab->is_mixed) {
+    n = GiveToMixedSlab(slab, blocks, count, &bytes);
+  } else {
+    n = GiveToSlab(slab, blocks, count);
+    bytes = n * slab->block_bytes;
+  }
+  small_lent_bytes_ -= bytes;
   slab->superblock->needs_sweep = true;
   Relist(slab);
   // The last slab of a class stays until a sweep finds it empty.
@@ -186,7 +205,7 @@ void Arena::TakeIn(const Parcel* parcel) {
     if (i + kAhead < parcel->count) __builtin_prefetch(parcel->blocks[i + kAhead], 1);
     std::byte* const block = parcel->blocks[i];
     SizeClass c = map.Unit(AddressOf(block)) ^ AddressMap::OwnerTag(id_);
-    if (c >= kSmallClasses) [[unlikely]] c = ClassOfBlock(block);
+    if (c == 0 || c >= kSmallClasses) [[unlikely]] c = ClassOfBlock(block);
     uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
     if (key == free_key) [[unlikely]] CheckDoubleFree(c, block);
     key = free_key;
@@ -203,14 +222,9 @@ void Arena::TakeIn(const Parcel* parcel) {
 
 // REQUIRES: it is a block of a slab or a used run of this arena, by what the map and the tags say.
 SizeClass Arena::ClassOfBlock(const std::byte* block) {
-  const AddressMap& map = runs_.central().map();
-  if (map.Covers(AddressOf(block))) {
-    const uint32_t unit = map.Unit(AddressOf(block));
-    if (unit != 0) return AddressMap::SizeClassOf(unit);
-  }
-  Superblock* const superblock = map.FindSuperblock(AddressOf(block));
+  Superblock* const superblock = runs_.central().map().FindSuperblock(AddressOf(block));
   if (superblock == nullptr) [[unlikely]] ReportCorruption("a free block is unmapped", block);
-  if (const Slab* slab = SlabAt(superblock, block)) return slab->size_class;
+  if (const SizeClass c = SmallClassAt(superblock, block); c != 0) return c;
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
   return LargerClassOf(run.bytes());

@@ -4,12 +4,13 @@
 // Locking:   each public method takes lock_ (LockRank::kArena) unless it says otherwise; under it
 //            the central heap's lock may be taken, never another arena's. Post() takes it only
 //            where parcels have piled up.
-// Invariant: a slab is in partial_[class][fullness] iff it has a free block.
+// Invariant: a slab is in partial_[class][fullness], or mixed_[fullness], iff it has a free block.
 #ifndef CMA_ARENA_ARENA_H_
 #define CMA_ARENA_ARENA_H_
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 
 #include "arena/parcel.h"
@@ -131,9 +132,14 @@ class alignas(kIsolation) Arena {
  private:
   static constexpr size_t kFullnesses = 4;
   using SlabLists = std::array<IntrusiveList<Slab>, kFullnesses>;
+  // Mixed slabs, list i: those whose longest hole is of 2^i pieces or more, below twice that.
+  using MixedLists = std::array<IntrusiveList<Slab>, std::bit_width(kUnitBytes / kMinAlignment)>;
 
   size_t TakeSmall(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeMedium(SizeClass c, std::byte** out, size_t want)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeMixed(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  IntrusiveList<Slab>& ListOf(const Slab* slab, uint8_t fullness)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Slab* FullestSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Slab* AddSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -156,6 +162,12 @@ class alignas(kIsolation) Arena {
 
   int PackSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   int PackSuperblock(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool IsSparse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Superblock* NextToPack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool Mix(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void MixOneSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeFromHoles(SizeClass c, std::byte** out, size_t want)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Pack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   Depot* DepotFor(SizeClass c, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -175,6 +187,7 @@ class alignas(kIsolation) Arena {
   RunHeap runs_ ABSL_GUARDED_BY(lock_);
   std::array<SlabLists, kSmallClasses> partial_ ABSL_GUARDED_BY(lock_) = {};
   std::array<Depot, kSizeClasses> depots_ ABSL_GUARDED_BY(lock_) = {};
+  MixedLists mixed_ ABSL_GUARDED_BY(lock_) = {};
   size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;

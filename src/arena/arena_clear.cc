@@ -16,6 +16,7 @@ void Arena::Clear() {
   }
   runs_.GiveAll();
   partial_ = {};
+  mixed_ = {};
   slabs_ = 0;
   small_lent_bytes_ = 0;
   run_lent_bytes_ = 0;

@@ -5,6 +5,7 @@
 // freed would show as peak memory. So each superblock more is paid for with pages of slabs that are
 // mostly free, as far as they lie together: a call to the OS for less than kLeastPages would cost
 // more than the page faults of the growth itself. Chosen by sparse_survivors and fragmentation_ager.
+#include <algorithm>
 #include <bit>
 
 #include "arena/arena.h"
@@ -58,20 +59,29 @@ int Arena::PackSuperblock(Superblock* superblock) {
   return ranges;
 }
 
-// The superblocks take turns, by their numbers.
-void Arena::Pack() {
+// Whether much of the slabs is free.
+bool Arena::IsSparse() const {
   const size_t slab_bytes = slabs_ * kUnitBytes;
   const size_t free_bytes = slab_bytes - small_lent_bytes_;
-  if (free_bytes < kSuperblockBytes || free_bytes < slab_bytes / 4) return;
+  return free_bytes >= kSuperblockBytes && free_bytes >= slab_bytes / 4;
+}
+
+// The superblocks take turns, by their numbers; nullptr: not one of the arena's.
+Superblock* Arena::NextToPack() {
   const CentralHeap& central = runs_.central();
-  const uint32_t numbers = central.superblocks_made();
+  pack_next_ = (pack_next_ + 1) % central.superblocks_made();
+  Superblock* const superblock = central.FromNumber(pack_next_);
+  const bool mine =
+      superblock->arena.load(std::memory_order_relaxed) == static_cast<uint16_t>(id_);
+  return mine ? superblock : nullptr;
+}
+
+void Arena::Pack() {
+  if (!IsSparse()) return;
+  const size_t most = std::min<size_t>(kPackedSuperblocks, runs_.central().superblocks_made());
   int ranges = 0;
-  for (size_t i = 0; i < kPackedSuperblocks && i < numbers && ranges < kPackedRanges; ++i) {
-    pack_next_ = (pack_next_ + 1) % numbers;
-    Superblock* const superblock = central.FromNumber(pack_next_);
-    if (superblock->arena.load(std::memory_order_relaxed) == static_cast<uint16_t>(id_)) {
-      ranges += PackSuperblock(superblock);
-    }
+  for (size_t i = 0; i < most && ranges < kPackedRanges; ++i) {
+    if (Superblock* const superblock = NextToPack()) ranges += PackSuperblock(superblock);
   }
 }
 

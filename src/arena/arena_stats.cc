@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "arena/arena.h"
+#include "slabs/mixed_slab.h"
 
 namespace cma {
 
@@ -11,6 +12,12 @@ void Arena::CountSlab(const Slab* slab, ArenaStats& stats, ArenaClassStats* clas
   const auto touched = static_cast<size_t>(std::popcount(slab->touched_pages));
   stats.untouched_bytes += (PagesPerSlab() - touched) * page;
   if (classes == nullptr) return;
+  if (slab->is_mixed) {
+    size_t lent[kSmallClasses] = {};
+    CountMixedBlocks(slab, lent);
+    for (SizeClass c = 1; c < kSmallClasses; ++c) classes[c].lent += lent[c];
+    return;
+  }
   ArenaClassStats& c = classes[slab->size_class];
   const size_t used = size_t{slab->capacity} - slab->free_blocks;
   ++c.slabs;

@@ -2,6 +2,7 @@
 #ifndef CMA_BASE_BITS_H_
 #define CMA_BASE_BITS_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,17 @@ struct BitSet {
     ForRange(first, last,
              [&n](uint64_t& w, uint64_t m) { n += static_cast<size_t>(std::popcount(w & m)); });
     return n;
+  }
+  // Index of the first clear bit at or after `i`; N if there is none.
+  size_t FindClearFrom(size_t i) const {
+    if (i >= N) return N;
+    size_t w = i / 64;
+    uint64_t bits = ~words[w] & (~uint64_t{0} << (i % 64));
+    while (bits == 0) {
+      if (++w == kWords) return N;
+      bits = ~words[w];
+    }
+    return std::min(w * 64 + static_cast<size_t>(std::countr_zero(bits)), N);
   }
   // Index of the first set bit at or after `i`; N if there is none.
   size_t FindFrom(size_t i) const {

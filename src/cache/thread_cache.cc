@@ -12,6 +12,7 @@
 #include "cache/wrong_pointer.h"
 #include "heaps/user_heaps.h"
 #include "report/fault.h"
+#include "slabs/mixed_slab.h"
 
 namespace cma {
 
@@ -192,9 +193,9 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
   }
-  const Slab* slab = SlabAt(superblock, pointer);
-  if (slab == nullptr) ReportWrongPointer("free", pointer);
-  FreeSmall(AddressOf(pointer), slab->size_class, owner);
+  const SizeClass c = SmallClassAt(superblock, pointer);
+  if (c == 0) ReportWrongPointer("free", pointer);
+  FreeCached(AddressOf(pointer), c, owner);
 }
 
 // A block of another arena: kept if its list is used and runs low, else on its way home. That of a
@@ -218,7 +219,27 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
     FreeCached(block, c, owner);
 }
 
-// No slab is there.
+// A block of a mixed slab. `owner` is what the unit map says.
+[[gnu::noinline]] void FreeMixed(uintptr_t block, ThreadCache* cache, uint16_t owner) {
+  Superblock* const superblock = g_address_map.FindSuperblock(block);
+  SizeClass c = 0;
+  // What the map does not cover has the entry of another address.
+  if (superblock != nullptr && AddressMap::SizeClassOf(AddressMap::SettledUnit(block)) == 0) {
+    c = MixedClassAt(superblock, reinterpret_cast<void*>(block));
+  }
+  const uint64_t key = AddressMap::FreeKey();
+  // List 0 is always full.
+  uintptr_t* const slot = cache->lists[c];
+  if (owner == cache->owner && *slot != kFullMark && KeyOf(block) != key) [[likely]] {
+    return PushAt(slot, cache->lists.data(), c, block, key);
+  }
+  if (c == 0) [[unlikely]]
+    ReportWrongPointer("free", reinterpret_cast<void*>(block));
+  if (owner == cache->owner) return FreeCached(block, c, owner);
+  FreeForeign(cache, block, c, owner);
+}
+
+// No slab is there, or there is no unit map.
 [[gnu::noinline]] void FreeRun(void* pointer, ThreadCache* cache) {
   const uintptr_t block = AddressOf(pointer);
   Superblock* const superblock = g_address_map.FindSuperblock(block);
@@ -271,6 +292,8 @@ void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit) noexc
   // The two tags have met in what is above the class.
   const auto owner =
       static_cast<uint16_t>(AddressMap::Owner(static_cast<uint32_t>(unit ^ cache->owner_tag)));
+  if (c == 0) [[unlikely]]
+    return FreeMixed(block, cache, owner);
   const auto offset = static_cast<uint32_t>(block % kUnitBytes);
   if (unit <= 0xffff || AddressMap::TimesReciprocal(block, offset) > kMostForStart) [[unlikely]] {
     return FreeSmall(block, c, owner);

@@ -4,6 +4,7 @@
 #include "cache/cache_registry.h"
 #include "hardening/quarantine.h"
 #include "report/fault.h"
+#include "slabs/mixed_slab.h"
 
 namespace cma {
 namespace {
@@ -21,8 +22,12 @@ Run RunAround(Superblock* superblock, const void* pointer) {
 }
 
 [[noreturn]] void ReportInSlab(const char* operation, const Slab* slab, const void* pointer) {
-  const size_t bytes = slab->block_bytes;
-  if (AddressOf(pointer) % kUnitBytes % bytes != 0) {
+  const size_t bytes =
+      slab->is_mixed ? MixedBytesAround(slab->superblock, pointer) : slab->block_bytes;
+  // A hole of a mixed slab has room for blocks anywhere.
+  const bool is_hole =
+      slab->is_mixed && IsFreeInSlab(slab, static_cast<const std::byte*>(pointer));
+  if (!is_hole && SmallClassAt(slab->superblock, pointer) == 0) {
     ReportInteriorPointer(operation, pointer, bytes);
   }
   ReportFreedBlock(operation, pointer, bytes);

@@ -61,6 +61,11 @@ class AddressMap {
   static uint32_t Unit(uintptr_t address) {
     return EntryOf(address).unit.load(std::memory_order_relaxed);
   }
+  // The same, and 0 for an address that the map does not cover. Acquire pairs with the release in
+  // SetUnit(): what a slab has become can be read if its entry has changed.
+  static uint32_t SettledUnit(uintptr_t address) {
+    return Covers(address) ? EntryOf(address).unit.load(std::memory_order_acquire) : 0;
+  }
   // `offset` times the second half, which is kReciprocal of the size class; modulo 2^32.
   static uint32_t TimesReciprocal(uintptr_t address, uint32_t offset) {
     return TimesLoaded(offset, &EntryOf(address).reciprocal);
@@ -73,7 +78,7 @@ class AddressMap {
   void SetUnit(uintptr_t address, uint32_t unit, uint32_t reciprocal) {
     if (!Covers(address)) return;
     EntryOf(address).reciprocal.store(reciprocal, std::memory_order_relaxed);
-    EntryOf(address).unit.store(unit, std::memory_order_relaxed);
+    EntryOf(address).unit.store(unit, std::memory_order_release);
   }
   void ClearUnit(uintptr_t address) {
     if (Covers(address)) EntryOf(address).unit.store(0, std::memory_order_relaxed);

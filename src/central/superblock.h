@@ -31,6 +31,8 @@ struct Slab : ListNode<Slab> {
   uint16_t aged_pages;     // bit i: page i had no live block at the last sweep
   uint8_t fullness;        // list that it is in, kNotListed if none
   uint8_t size_class;
+  bool is_mixed;           // slabs/mixed_slab.h
+  uint16_t longest_hole;   // of a mixed slab, in blocks, as far as it is known
   uint64_t nonempty_words;  // bit i: bitmap word i has a free block
 };
 
@@ -73,6 +75,9 @@ class SlotTable {
 template <size_t kBits>
 using SlabBitmaps = uint64_t[kUnitsPerSuperblock][kBits / 64];
 
+// Where the blocks of mixed slabs begin and end. Whoever frees one reads them without a lock.
+using SlabEdges = std::atomic<uint64_t>[kUnitsPerSuperblock][kUnitBytes / kMinAlignment / 64];
+
 // The tables of one superblock: large, zero, and touched only where there is something. Bitmaps
 // are kept apart by their length, so that slabs of larger blocks fill fewer pages with theirs.
 struct SuperblockTables {
@@ -85,6 +90,7 @@ struct SuperblockTables {
   SlotTable<uint16_t, SlotTable<uint16_t, 0>::kSlotsPerUnit - 1> run_ending_in;
   SlabBitmaps<2048> bits2048;
   SlabBitmaps<kUnitBytes / kMinAlignment> bits4096;
+  SlabEdges edges;
 
   // Of the slab in a unit, with so many blocks.
   uint64_t* SlabBits(size_t unit, size_t capacity) {

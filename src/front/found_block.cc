@@ -23,15 +23,12 @@ FoundBlock FindBlock(const char* operation, const void* block) {
   Superblock* const superblock = g_address_map.FindSuperblock(address);
   if (superblock == nullptr) return FindHuge(operation, block);
   UserHeap* const heap = g_user_heaps.OfArena(superblock->arena.load(std::memory_order_relaxed));
-  if (const Slab* slab = SlabAt(superblock, block); slab != nullptr) {
-    const size_t bytes = slab->block_bytes;
-    if (address % kUnitBytes % bytes != 0) ReportWrongPointer(operation, block);
+  if (const SizeClass c = SmallClassAt(superblock, block); c != 0) {
     // A free block of a heap of the program's has no key, but one place only where it can be.
-    const SizeClass c = slab->size_class;
     const bool is_free = heap != nullptr ? heap->HoldsFree(c, static_cast<const std::byte*>(block))
                                          : CarriesKey(address) && IsFree(c, block);
     if (is_free) ReportWrongPointer(operation, block);
-    return {FoundBlock::kSmall, bytes, {}, heap};
+    return {FoundBlock::kSmall, ClassBytes(c), {}, heap};
   }
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) ReportWrongPointer(operation, block);

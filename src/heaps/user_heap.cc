@@ -40,8 +40,8 @@ void UserHeap::Close() {
 
 size_t UserHeap::UsableBytes(const std::byte* block) const {
   Superblock* const superblock = map_->FindSuperblock(AddressOf(block));
-  const Slab* const slab = SlabAt(superblock, block);
-  return slab != nullptr ? slab->block_bytes : UsedRunAt(superblock, block).bytes();
+  const SizeClass c = SmallClassAt(superblock, block);
+  return c != 0 ? ClassBytes(c) : UsedRunAt(superblock, block).bytes();
 }
 
 // A superblock changes hands only under the lock of the arena that has it: who holds that of this

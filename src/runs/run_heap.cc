@@ -1,6 +1,11 @@
 #include "runs/run_heap.h"
 
 namespace cma {
+namespace {
+
+constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
+
+}  // namespace
 
 bool RunHeap::AddSuperblock() {
   Superblock* superblock = central_->TakeSuperblock();
@@ -87,8 +92,9 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages)
   return used;
 }
 
+bool RunHeap::HasSlabRun() const { return bins_.FindAligned(kUnit, kUnit).run.length != 0; }
+
 Run RunHeap::TakeSlabRun() {
-  constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
   for (;;) {
     if (const RunBins::Place place = bins_.FindAligned(kUnit, kUnit); place.run.length != 0) {
       return Carve(place.run, place.start, kUnit, RunState::kSlab);

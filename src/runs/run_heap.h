@@ -34,6 +34,9 @@ class RunHeap {
   // says otherwise (Superblock::touched is left as it is).
   [[nodiscard]] Run TakeSlabRun();
 
+  // Whether the next one needs no new superblock.
+  bool HasSlabRun() const;
+
   // Takes a used or slab run back. If that empties its superblock, the central heap may get it.
   void GiveRun(Run run);
 

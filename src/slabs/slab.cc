@@ -2,8 +2,10 @@
 
 #include <bit>
 
+#include "central/address_map.h"
 #include "os/os_memory.h"
 #include "report/fault.h"
+#include "slabs/mixed_slab.h"
 #include "slabs/size_classes.h"
 
 namespace cma {
@@ -98,6 +100,7 @@ Slab* MakeSlab(const Run& run, SizeClass c) {
   slab->free_blocks = slab->capacity;
   slab->fullness = kNotListed;
   slab->size_class = static_cast<uint8_t>(c);
+  slab->is_mixed = false;
   slab->aged_pages = 0;
   slab->touched_pages = 0;
   for (size_t i = 0; i < PagesPerSlab(); ++i) {
@@ -133,6 +136,18 @@ Slab* SlabAt(Superblock* superblock, const void* address) {
   const size_t unit = (AddressOf(address) - AddressOf(superblock->base)) / kUnitBytes;
   Slab* const slab = &superblock->tables->slabs[unit];
   return slab->block_bytes != 0 ? slab : nullptr;
+}
+
+SizeClass SmallClassAt(Superblock* superblock, const void* address) {
+  const uintptr_t start = AddressOf(address);
+  SizeClass c = AddressMap::SizeClassOf(AddressMap::SettledUnit(start));
+  if (c == 0) {
+    const Slab* const slab = SlabAt(superblock, address);
+    if (slab == nullptr) return 0;
+    if (slab->is_mixed) return MixedClassAt(superblock, address);
+    c = slab->size_class;  // there is no unit map
+  }
+  return IsBlockStart(static_cast<uint32_t>(start % kUnitBytes), kReciprocal[c]) ? c : 0;
 }
 
 size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want) {

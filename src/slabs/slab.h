@@ -24,6 +24,10 @@ Run UnmakeSlab(Slab* slab);
 // The slab that `address` lies in; nullptr if that unit is none.
 Slab* SlabAt(Superblock* superblock, const void* address);
 
+// Class of the small block that begins at the address; 0 if none does. Any thread may ask for a
+// block it holds. REQUIRES: the address is in the superblock.
+SizeClass SmallClassAt(Superblock* superblock, const void* address);
+
 // Takes up to `want` free blocks into `out`; how many.
 size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want);
 

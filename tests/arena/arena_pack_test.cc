@@ -18,13 +18,16 @@ using cma_test::KeyOfAddress;
 
 class ArenaPackTest : public cma_test::ArenaFixture {
  protected:
-  static constexpr size_t kBytes = 4 * kKiB;
+  static constexpr size_t kBytes = 3584;
+  // So many blocks are between two survivors, and not enough for one of the size that grows.
+  static constexpr size_t kKeepOneIn = 6;
 
-  // Blocks of 4 KiB that fill so many superblocks.
+  // Blocks of kBytes that fill so many superblocks.
   std::vector<std::byte*> FillSuperblocks(size_t count) {
     std::vector<std::byte*> blocks;
-    while (blocks.size() < count * kSuperblockBytes / kBytes) {
-      const std::vector<std::byte*> more = Take(ClassOf(kBytes), kUnitBytes / kBytes);
+    constexpr size_t kPerSlab = kUnitBytes / kBytes;
+    while (blocks.size() < count * kUnitsPerSuperblock * kPerSlab) {
+      const std::vector<std::byte*> more = Take(ClassOf(kBytes), kPerSlab);
       blocks.insert(blocks.end(), more.begin(), more.end());
     }
     return blocks;
@@ -45,22 +48,22 @@ class ArenaPackTest : public cma_test::ArenaFixture {
   void Grow() {
     const size_t before = Stats().superblock_bytes;
     while (Stats().superblock_bytes == before) {
-      ASSERT_FALSE(Take(ClassOf(6000), 10).empty());
+      ASSERT_FALSE(Take(ClassOf(kSmallMax), 10).empty());
     }
   }
 };
 
 TEST_F(ArenaPackTest, IdlePagesOfSparseSlabsPayForASuperblock) {
   if (PagesPerSlab() != 16) GTEST_SKIP() << "made for pages of 4 KiB";
-  const std::vector<std::byte*> kept = Thin(FillSuperblocks(4), 16);
+  const std::vector<std::byte*> kept = Thin(FillSuperblocks(4), kKeepOneIn);
   for (std::byte* block : kept) FillPattern(block, kBytes, KeyOfAddress(block));
   ASSERT_EQ(os_.calls(FakeOs::kDecommit), 0u);
   const size_t dirty = Stats().dirty_bytes;
 
   Grow();
 
-  EXPECT_GT(os_.bytes(FakeOs::kDecommit), kSuperblockBytes / 2);
-  EXPECT_LE(os_.calls(FakeOs::kDecommit), 128u);
+  EXPECT_GT(os_.bytes(FakeOs::kDecommit), kSuperblockBytes / 8);
+  EXPECT_LE(os_.calls(FakeOs::kDecommit), 64 + kUnitsPerSuperblock * 3);  // a superblock too many
   EXPECT_EQ(Stats().dirty_bytes, dirty - os_.bytes(FakeOs::kDecommit));
   for (std::byte* block : kept) {
     ASSERT_EQ(FindDamage(block, kBytes, KeyOfAddress(block)), kIntact);
@@ -69,7 +72,7 @@ TEST_F(ArenaPackTest, IdlePagesOfSparseSlabsPayForASuperblock) {
 
 TEST_F(ArenaPackTest, TheSuperblocksTakeTurns) {
   if (PagesPerSlab() != 16) GTEST_SKIP() << "made for pages of 4 KiB";
-  Thin(FillSuperblocks(8), 16);
+  Thin(FillSuperblocks(8), kKeepOneIn);
   size_t returned = 0;
 
   for (int i = 0; i < 4; ++i) {
@@ -89,7 +92,7 @@ TEST_F(ArenaPackTest, ADenseHeapGrowsWithoutACall) {
 }
 
 TEST_F(ArenaPackTest, ARefusalOfTheOsLosesNothing) {
-  const std::vector<std::byte*> kept = Thin(FillSuperblocks(4), 16);
+  const std::vector<std::byte*> kept = Thin(FillSuperblocks(4), kKeepOneIn);
   os_.RefuseEvery(FakeOs::kDecommit);
   const size_t lent = Stats().small_lent_bytes;
 

@@ -1,0 +1,93 @@
+// A mixed slab: one that was left with few blocks, whose holes serve blocks of other sizes.
+//
+// It counts as a slab of pieces of kMinAlignment bytes, and its bitmap says which are free. Where
+// blocks begin and end is in a second bitmap, of edges: every lent block has one at both its ends
+// and none between them. Edges in holes mean nothing. Its entry in the unit map has the reciprocal of
+// a piece and the size class 0, whose list is always full: its blocks miss the hit path of free, and
+// are like all others then.
+//
+// Guarded by the lock of the arena that owns the superblock, but for MixedClassAt(): the edges of a
+// block that somebody holds do not change. When a slab becomes one: arena/arena_pack.cc.
+#ifndef CMA_SLABS_MIXED_SLAB_H_
+#define CMA_SLABS_MIXED_SLAB_H_
+
+#include <cstddef>
+
+#include "base/bits.h"
+#include "central/superblock.h"
+#include "slabs/size_classes.h"
+
+namespace cma {
+
+inline constexpr size_t kPiecesPerSlab = kUnitBytes / kMinAlignment;
+
+// Makes a slab of one class mixed. REQUIRES: the caller changes its entry in the unit map next.
+void MixSlab(Slab* slab);
+
+// Takes up to `want` blocks of the class into `out`, from low holes on pages that hold memory, or
+// else from any; how many. Each is aligned to what its class's size is a multiple of.
+size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** out, size_t want);
+
+// Takes the first of `count` blocks back, as far as they lie in this slab; how many. Adds their bytes
+// to *bytes. Reports one that is free already. REQUIRES: the first one does lie here.
+size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_t* bytes);
+
+// For SmallClassAt(): class of the block that begins at the address; 0 if none does.
+// REQUIRES: a mixed slab is there.
+inline SizeClass MixedClassAt(Superblock* superblock, const void* address);
+
+// Bytes from the last edge at or before the address to the next one. REQUIRES: a mixed slab is
+// there.
+size_t MixedBytesAround(Superblock* superblock, const void* address);
+
+// Blocks of each class that are lent; added to `lent`, which has kSmallClasses entries.
+void CountMixedBlocks(const Slab* slab, size_t* lent);
+
+// Relaxed: the bits that others read at the same time are those of blocks they hold, and stay as they
+// are.
+namespace mixed_slab_edges {
+
+using EdgeWord = std::atomic<uint64_t>;
+
+inline size_t UnitAt(const Superblock* superblock, const void* address) {
+  return (AddressOf(address) - AddressOf(superblock->base)) / kUnitBytes;
+}
+
+inline size_t PieceOf(const void* address) { return AddressOf(address) % kUnitBytes / kMinAlignment; }
+
+inline bool HasEdge(const EdgeWord* edges, size_t piece) {
+  return ((edges[piece / 64].load(std::memory_order_relaxed) >> (piece % 64)) & 1) != 0;
+}
+
+// The first edge after the piece; the slab's end is one.
+inline size_t EdgeAfter(const EdgeWord* edges, size_t piece) {
+  size_t w = ++piece / 64;
+  if (w == kPiecesPerSlab / 64) return kPiecesPerSlab;
+  uint64_t bits = edges[w].load(std::memory_order_relaxed) & (~uint64_t{0} << (piece % 64));
+  while (bits == 0) {
+    if (++w == kPiecesPerSlab / 64) return kPiecesPerSlab;
+    bits = edges[w].load(std::memory_order_relaxed);
+  }
+  return w * 64 + static_cast<size_t>(std::countr_zero(bits));
+}
+
+inline SizeClass ClassOfPieces(size_t pieces) {
+  const size_t bytes = pieces * kMinAlignment;
+  if (bytes > kSmallMax) return 0;
+  const SizeClass c = ClassOf(bytes);
+  return ClassBytes(c) == bytes ? c : 0;
+}
+
+}  // namespace mixed_slab_edges
+
+inline SizeClass MixedClassAt(Superblock* superblock, const void* address) {
+  using namespace mixed_slab_edges;
+  if (AddressOf(address) % kMinAlignment != 0) return 0;
+  const EdgeWord* const edges = superblock->tables->edges[UnitAt(superblock, address)];
+  const size_t piece = PieceOf(address);
+  return HasEdge(edges, piece) ? ClassOfPieces(EdgeAfter(edges, piece) - piece) : 0;
+}
+
+}  // namespace cma
+
+#endif  // CMA_SLABS_MIXED_SLAB_H_
