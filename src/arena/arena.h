@@ -29,7 +29,8 @@ struct Depot {
   uint32_t count;
   uint32_t least;      // fewest blocks since the last sweep: nobody needed those
 };
-inline constexpr size_t kDepotCapacity = 1024;
+// Chosen by batch_order, which takes 1.2 times as long with 1,024; 8,192 is the same.
+inline constexpr size_t kDepotCapacity = 4096;
 
 // What of an arena's superblocks is where, in bytes.
 struct ArenaStats {

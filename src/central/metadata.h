@@ -36,13 +36,13 @@ class Metadata {
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
-  static constexpr size_t kMaxBytes = 8 * kKiB;
+  static constexpr size_t kMaxBytes = 32 * kKiB;
 
  private:
   struct FreePiece {
     FreePiece* next;
   };
-  static constexpr size_t kSizes = 8;  // 64 B << i
+  static constexpr size_t kSizes = 10;  // 64 B << i
 
   void* Carve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

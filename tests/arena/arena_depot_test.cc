@@ -135,8 +135,13 @@ TEST_F(ArenaDepotTest, AFullDepotSendsItsOldestHome) {
                   blocks.begin() + static_cast<std::ptrdiff_t>(i + 64)});
   }
 
-  const Slab* const slab = SlabAt(SuperblockOf(blocks[0]), blocks[0]);
-  const size_t waiting = size_t{slab->capacity} - slab->free_blocks;
+  std::vector<ArenaClassStats> classes(kSizeClasses);
+  {
+    LockGuard guard(arena_.lock());
+    arena_.Stats(classes.data());
+  }
+  const size_t waiting = classes[c].depot;
+  EXPECT_EQ(classes[c].lent, 0u);
   EXPECT_LE(waiting, kDepotCapacity);
   EXPECT_GE(waiting, kDepotCapacity / 2);
   EXPECT_EQ(Take(c, 64), (std::vector<std::byte*>(blocks.end() - 64, blocks.end())));
