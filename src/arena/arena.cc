@@ -175,14 +175,17 @@ size_t Arena::DepotLimit() const {
 
 // The class's depot, with room for `count` more blocks; nullptr if it may not have it.
 Depot* Arena::DepotFor(SizeClass c, size_t count) {
-  if (depot_bytes_ + count * ClassBytes(c) > DepotLimit() || count > kDepotCapacity) return nullptr;
+  if (depot_bytes_ + count * ClassBytes(c) > DepotLimit() || count > DepotCapacity(c)) return nullptr;
   Depot& depot = depots_[c];
   if (depot.blocks == nullptr) {
     depot.blocks = static_cast<std::byte**>(
-        runs_.central().metadata().Take(kDepotCapacity * sizeof *depot.blocks));
+        runs_.central().metadata().Take(DepotCapacity(c) * sizeof *depot.blocks));
     if (depot.blocks == nullptr) return nullptr;
+    depot.capacity = static_cast<uint32_t>(DepotCapacity(c));
   }
-  if (depot.count + count > kDepotCapacity) EmptyDepot(depot, c, kDepotCapacity / 2);
+  if (depot.count + count > depot.capacity) {
+    EmptyDepot(depot, c, std::min<size_t>(depot.capacity / 2, depot.capacity - count));
+  }
   return &depot;
 }
 
@@ -210,8 +213,7 @@ void Arena::TakeIn(const Parcel* parcel) {
     if (key == free_key) [[unlikely]] CheckDoubleFree(c, block);
     key = free_key;
     Depot& depot = depots_[c];
-    if (depot.blocks == nullptr || depot.count == kDepotCapacity ||
-        depot_bytes_ + ClassBytes(c) > limit) [[unlikely]] {
+    if (depot.count == depot.capacity || depot_bytes_ + ClassBytes(c) > limit) [[unlikely]] {
       GiveBatch(c, &block, 1);
       continue;
     }

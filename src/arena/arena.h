@@ -8,6 +8,7 @@
 #ifndef CMA_ARENA_ARENA_H_
 #define CMA_ARENA_ARENA_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -25,12 +26,16 @@ namespace cma {
 // Blocks of one class that caches have given back and others will want in a moment: a stack of
 // addresses, exchanged a batch at a time.
 struct Depot {
-  std::byte** blocks;  // an array of kDepotCapacity, nullptr if it was never used
+  std::byte** blocks;  // nullptr if it was never used
+  uint32_t capacity;   // 0 if it was never used
   uint32_t count;
   uint32_t least;      // fewest blocks since the last sweep: nobody needed those
 };
-// Chosen by batch_order, which takes 1.2 times as long with 1,024; 8,192 is the same.
-inline constexpr size_t kDepotCapacity = 4096;
+// Blocks in a depot of the class: 1 MiB, as far as the limits make sense. The upper one was chosen by
+// batch_order, which takes 1.2 times as long with 1,024; 8,192 is the same. The lower one is a parcel.
+constexpr size_t DepotCapacity(SizeClass c) {
+  return std::clamp<size_t>(kMiB / ClassBytes(c), 256, 4096);
+}
 
 // What of an arena's superblocks is where, in bytes.
 struct ArenaStats {

@@ -129,7 +129,7 @@ TEST_F(ArenaDepotTest, AtOnceSendsAllHome) {
 
 TEST_F(ArenaDepotTest, AFullDepotSendsItsOldestHome) {
   const SizeClass c = ClassOf(16);
-  const std::vector<std::byte*> blocks = TakeExactly(c, 2 * kDepotCapacity);
+  const std::vector<std::byte*> blocks = TakeExactly(c, 2 * DepotCapacity(c));
   for (size_t i = 0; i < blocks.size(); i += 64) {
     GiveBatch(c, {blocks.begin() + static_cast<std::ptrdiff_t>(i),
                   blocks.begin() + static_cast<std::ptrdiff_t>(i + 64)});
@@ -142,8 +142,8 @@ TEST_F(ArenaDepotTest, AFullDepotSendsItsOldestHome) {
   }
   const size_t waiting = classes[c].depot;
   EXPECT_EQ(classes[c].lent, 0u);
-  EXPECT_LE(waiting, kDepotCapacity);
-  EXPECT_GE(waiting, kDepotCapacity / 2);
+  EXPECT_LE(waiting, DepotCapacity(c));
+  EXPECT_GE(waiting, DepotCapacity(c) / 2);
   EXPECT_EQ(Take(c, 64), (std::vector<std::byte*>(blocks.end() - 64, blocks.end())));
 }
 
@@ -178,7 +178,7 @@ TEST_F(ArenaDepotTest, TheOptionSaysWhatASmallArenaMayKeep) {
 
 TEST_F(ArenaDepotTest, ABatchTooLargeForADepotGoesHome) {
   const SizeClass c = ClassOf(16);
-  const std::vector<std::byte*> blocks = TakeExactly(c, kDepotCapacity + 1);
+  const std::vector<std::byte*> blocks = TakeExactly(c, DepotCapacity(c) + 1);
   const Slab* const slab = SlabAt(SuperblockOf(blocks[0]), blocks[0]);
 
   GiveBatch(c, blocks);
@@ -190,7 +190,7 @@ TEST_F(ArenaDepotTest, WithoutMemoryForADepotABatchGoesHome) {
   const SizeClass c = ClassOf(17'000);
   const std::vector<std::byte*> blocks = Take(c, 10);
   os_.RefuseEvery(FakeOs::kMap);
-  while (metadata_.Take(Metadata::kMaxBytes) != nullptr) {
+  while (metadata_.Take(DepotCapacity(c) * sizeof(std::byte*)) != nullptr) {
   }
 
   GiveBatch(c, blocks);
