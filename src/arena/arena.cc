@@ -175,7 +175,9 @@ size_t Arena::DepotLimit() const {
 
 // The class's depot, with room for `count` more blocks; nullptr if it may not have it.
 Depot* Arena::DepotFor(SizeClass c, size_t count) {
-  if (depot_bytes_ + count * ClassBytes(c) > DepotLimit() || count > DepotCapacity(c)) return nullptr;
+  if (depot_bytes_ + count * ClassBytes(c) > DepotLimit() || count > DepotCapacity(c)) {
+    return nullptr;
+  }
   Depot& depot = depots_[c];
   if (depot.blocks == nullptr) {
     depot.blocks = static_cast<std::byte**>(

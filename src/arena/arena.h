@@ -169,7 +169,13 @@ class alignas(kIsolation) Arena {
   int PackSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   int PackSuperblock(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool IsSparse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Superblock* NextToPack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // What is left to look at before the arena grows by a superblock.
+  struct Turn {
+    size_t superblocks;  // of the arena's
+    size_t numbers;      // of all
+  };
+  Turn StartTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Superblock* NextInTurn(Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool Mix(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void MixOneSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeFromHoles(SizeClass c, std::byte** out, size_t want)
@@ -197,7 +203,7 @@ class alignas(kIsolation) Arena {
   size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
-  uint32_t pack_next_ ABSL_GUARDED_BY(lock_) = 0;
+  uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   // Written by other CPUs: apart from what the owner uses.

@@ -5,7 +5,6 @@
 // (slabs/mixed_slab.h): with 1 block in 16 surviving, sparse_survivors peaks at 2.6 times its live
 // bytes instead of 4.9. A block in a hole costs more to take and to give back, and the memory is
 // cold: fragmentation_ager takes 1.4 times as long, so the arena has to be worth it.
-#include <algorithm>
 #include <bit>
 
 #include "arena/arena.h"
@@ -20,8 +19,6 @@ constexpr size_t kSparseArena = 3;
 // A slab is nearly empty when all but a part in so many is free. 8 instead of 4 is the same in
 // fragmentation_ager and sparse_survivors.
 constexpr size_t kSparseSlab = 4;
-// Superblocks looked at before the arena grows by one.
-constexpr size_t kMixedSuperblocks = 64;
 // Slabs of a list that may turn out to have no hole for the class.
 constexpr int kHoleTries = 2;
 
@@ -48,12 +45,13 @@ void Arena::MixOneSlab(Slab* slab) {
 // Whether there are new holes for blocks of the class.
 bool Arena::Mix(SizeClass c) {
   if (!IsSparse() || slabs_ * kUnitBytes < kSparseArena * small_lent_bytes_ / 2) return false;
-  const size_t most = std::min<size_t>(kMixedSuperblocks, runs_.central().superblocks_made());
   size_t bytes = 0;
-  for (size_t i = 0; i < most && bytes < kSuperblockBytes; ++i) {
-    Superblock* const superblock = NextToPack();
+  Turn turn = StartTurn();
+  while (bytes < kSuperblockBytes) {
+    Superblock* const superblock = NextInTurn(turn);
+    if (superblock == nullptr) break;
     // Where there is no unit map, nothing would tell a freeing thread in time.
-    if (superblock == nullptr || !AddressMap::Covers(AddressOf(superblock->base))) continue;
+    if (!AddressMap::Covers(AddressOf(superblock->base))) continue;
     for (Slab& slab : superblock->tables->slabs) {
       if (!IsWorthMixing(slab, ClassBytes(c))) continue;
       MixOneSlab(&slab);

@@ -14,9 +14,11 @@ namespace cma {
 namespace {
 
 constexpr size_t kLeastPageBytes = 8 * kKiB;
-// Superblocks looked at, and ranges returned, per superblock that is added: about 50 us.
-constexpr size_t kPackedSuperblocks = 64;
+// Ranges returned per superblock that is added: about 50 us.
 constexpr int kPackedRanges = 64;
+// Superblocks of the arena that are looked at per superblock that is added, and of all.
+constexpr size_t kTurnSuperblocks = 64;
+constexpr size_t kTurnNumbers = 1024;
 
 // First of at least `least` pages in a row, and how many they are; 0 if there are none.
 size_t FindPages(uint32_t pages, size_t least, size_t* first) {
@@ -66,22 +68,32 @@ bool Arena::IsSparse() const {
   return free_bytes >= kSuperblockBytes && free_bytes >= slab_bytes / 4;
 }
 
-// The superblocks take turns, by their numbers; nullptr: not one of the arena's.
-Superblock* Arena::NextToPack() {
+Arena::Turn Arena::StartTurn() const {
+  return {std::min(kTurnSuperblocks, runs_.superblock_count()),
+          std::min<size_t>(kTurnNumbers, runs_.central().superblocks_made())};
+}
+
+// The superblocks take turns, by their numbers; nullptr: the turn is over.
+Superblock* Arena::NextInTurn(Turn& turn) {
   const CentralHeap& central = runs_.central();
-  pack_next_ = (pack_next_ + 1) % central.superblocks_made();
-  Superblock* const superblock = central.FromNumber(pack_next_);
-  const bool mine =
-      superblock->arena.load(std::memory_order_relaxed) == static_cast<uint16_t>(id_);
-  return mine ? superblock : nullptr;
+  while (turn.superblocks != 0 && turn.numbers-- != 0) {
+    turn_number_ = (turn_number_ + 1) % central.superblocks_made();
+    Superblock* const superblock = central.FromNumber(turn_number_);
+    if (superblock->arena.load(std::memory_order_relaxed) != static_cast<uint16_t>(id_)) continue;
+    --turn.superblocks;
+    return superblock;
+  }
+  return nullptr;
 }
 
 void Arena::Pack() {
   if (!IsSparse()) return;
-  const size_t most = std::min<size_t>(kPackedSuperblocks, runs_.central().superblocks_made());
   int ranges = 0;
-  for (size_t i = 0; i < most && ranges < kPackedRanges; ++i) {
-    if (Superblock* const superblock = NextToPack()) ranges += PackSuperblock(superblock);
+  Turn turn = StartTurn();
+  while (ranges < kPackedRanges) {
+    Superblock* const superblock = NextInTurn(turn);
+    if (superblock == nullptr) return;
+    ranges += PackSuperblock(superblock);
   }
 }
 
