@@ -28,7 +28,11 @@ Superblock* CentralHeap::NewDescriptor() {
     void* chunk = metadata_->Take(kChunk * sizeof(Superblock));
     if (chunk == nullptr) return nullptr;
     memset(chunk, 0, kChunk * sizeof(Superblock));
-    table_[number / kChunk].store(static_cast<Superblock*>(chunk), std::memory_order_relaxed);
+    auto* const made = static_cast<Superblock*>(chunk);
+    // Nobody's, and not the first arena's: arenas look for their own among all numbers.
+    for (size_t i = 0; i < kChunk; ++i) made[i].arena.store(kNoArena, std::memory_order_relaxed);
+    // Release pairs with the acquire in FromNumber().
+    table_[number / kChunk].store(made, std::memory_order_release);
   }
   Superblock* superblock = FromNumber(number);
   // Tables of dead superblocks are kept with their descriptor: zero again, but mapped.
@@ -36,8 +40,8 @@ Superblock* CentralHeap::NewDescriptor() {
       static_cast<SuperblockTables*>(metadata_->TakePages(sizeof(SuperblockTables)));
   if (superblock->tables == nullptr) return nullptr;
   superblock->number = number;
-  // Release pairs with nothing: who reads it looks at what he owns, which he got under this lock.
-  count_.store(number + 1, std::memory_order_relaxed);
+  // Release pairs with the acquire in superblocks_made(): the descriptor is there.
+  count_.store(number + 1, std::memory_order_release);
   return superblock;
 }
 

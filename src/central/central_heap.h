@@ -39,11 +39,11 @@ class CentralHeap {
 
   // Superblock by its number; for links in tables. REQUIRES: it exists.
   Superblock* FromNumber(uint32_t number) const {
-    return table_[number / kChunk].load(std::memory_order_relaxed) + number % kChunk;
+    return table_[number / kChunk].load(std::memory_order_acquire) + number % kChunk;
   }
 
   // Numbers below this have a superblock, though perhaps one without address space.
-  uint32_t superblocks_made() const { return count_.load(std::memory_order_relaxed); }
+  uint32_t superblocks_made() const { return count_.load(std::memory_order_acquire); }
 
   // For statistics; each a moment's truth.
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }

@@ -41,6 +41,14 @@ class CentralHeapTest : public cma_test::HeapFixture {
   }
 };
 
+// Arenas look for their own superblocks among all numbers.
+TEST_F(CentralHeapTest, ANewSuperblockIsNobodys) {
+  Superblock* const first = central_.TakeSuperblock();
+
+  EXPECT_EQ(first->arena.load(), kNoArena);
+  EXPECT_EQ(central_.FromNumber(first->number + 1)->arena.load(), kNoArena);
+}
+
 TEST_F(CentralHeapTest, ANewSuperblockIsAlignedZeroAndInTheMap) {
   Superblock* const s = central_.TakeSuperblock();
 
