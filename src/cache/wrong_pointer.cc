@@ -30,7 +30,8 @@ Run RunAround(Superblock* superblock, const void* pointer) {
   if (!is_hole && SmallClassAt(slab->superblock, pointer) == 0) {
     ReportInteriorPointer(operation, pointer, bytes);
   }
-  ReportFreedBlock(operation, pointer, bytes);
+  // Where the blocks in it were is not known.
+  ReportFreedBlock(operation, pointer, is_hole ? 0 : bytes);
 }
 
 [[noreturn]] void ReportOutsideSuperblocks(const char* operation, const void* pointer) {

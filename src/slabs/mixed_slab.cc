@@ -151,7 +151,8 @@ size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** out, size_t want) 
     n = TakeFromHoles(slab, OnTouchedPages(slab, free), c, out, want);
   }
   if (n == 0) n = TakeFromHoles(slab, free, c, out, want);
-  if (n < want) slab->longest_hole = static_cast<uint16_t>(LongestHole(free));
+  slab->longest_hole = n < want ? static_cast<uint16_t>(LongestHole(free))
+                                : std::min(slab->longest_hole, slab->free_blocks);
   return n;
 }
 
@@ -167,7 +168,7 @@ size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_
     first = (AddressOf(blocks[n]) - base) / kMinAlignment;
     last = EdgeAfter(edges, first);
     if (free.Test(first) || !HasEdge(edges, first)) [[unlikely]] {
-      ReportDoubleFree(blocks[n], (last - first) * kMinAlignment);
+      ReportDoubleFree(blocks[n], 0);  // the edges of holes tell nothing
     }
     if (first / 64 == (last - 1) / 64) [[likely]] {
       free.words[first / 64] |= (~uint64_t{0} >> (64 - (last - first))) << (first % 64);

@@ -7,7 +7,7 @@
 // are like all others then.
 //
 // Guarded by the lock of the arena that owns the superblock, but for MixedClassAt(): the edges of a
-// block that somebody holds do not change. When a slab becomes one: arena/arena_pack.cc.
+// block that somebody holds do not change. When a slab becomes one: arena/arena_mix.cc.
 #ifndef CMA_SLABS_MIXED_SLAB_H_
 #define CMA_SLABS_MIXED_SLAB_H_
 
@@ -28,8 +28,8 @@ void MixSlab(Slab* slab);
 // else from any; how many. Each is aligned to what its class's size is a multiple of.
 size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** out, size_t want);
 
-// Takes the first of `count` blocks back, as far as they lie in this slab; how many. Adds their bytes
-// to *bytes. Reports one that is free already. REQUIRES: the first one does lie here.
+// Takes the first of `count` blocks back, as far as they lie in this slab; how many. Their bytes are
+// in *bytes. Reports one that is free already. REQUIRES: the first one does lie here.
 size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_t* bytes);
 
 // For SmallClassAt(): class of the block that begins at the address; 0 if none does.
