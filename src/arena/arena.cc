@@ -74,7 +74,7 @@ void Arena::Relist(Slab* slab) {
   if (fullness != kNotListed) ListOf(slab, fullness).PushFront(slab);
 }
 
-size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
+size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth) {
   size_t n = 0;
   while (n < want) {
     Slab* slab = FullestSlab(c);
@@ -82,7 +82,7 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
       // A batch need not be full: a slab is opened for the first block only.
       if (n > 0) break;
       n = TakeMixed(c, out, want);
-      if (n > 0) break;
+      if (n > 0 || (growth == Growth::kNone && !runs_.HasSlabRun())) break;
       slab = AddSlab(c);
       if (slab == nullptr) break;
     }
@@ -94,11 +94,11 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want) {
   return n;
 }
 
-size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want) {
+size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth) {
   const uint32_t length = GranulesOf(ClassBytes(c));
   size_t n = 0;
   for (; n < want; ++n) {
-    const Run run = runs_.TakeRun(length, 1, nullptr);
+    const Run run = runs_.TakeRun(length, 1, nullptr, growth);
     if (run.length == 0) break;
     run_lent_bytes_ += run.bytes();
     out[n] = run.address();
@@ -107,7 +107,7 @@ size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want) {
   return n;
 }
 
-size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want) {
+size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growth) {
   if (HasPost()) DrainInbox();
   if (Depot& depot = depots_[c]; depot.count != 0) {
     const size_t n = std::min<size_t>(want, depot.count);
@@ -117,7 +117,8 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want) {
     memcpy(out, depot.blocks + depot.count, n * sizeof *out);
     return n;
   }
-  return c < kSmallClasses ? TakeSmall(c, out, want) : TakeMedium(c, out, want);
+  return c < kSmallClasses ? TakeSmall(c, out, want, growth)
+                            : TakeMedium(c, out, want, growth);
 }
 
 // Whether one that is empty may go at once.
@@ -316,16 +317,17 @@ Parcel* Arena::TakeEmptyParcels(ParcelSize size) {
   return empties.exchange(nullptr, std::memory_order_acquire);
 }
 
-std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
+std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages, Growth growth) {
   LockGuard guard(lock_);
-  return TakeRunLocked(bytes, alignment, zero_pages);
+  return TakeRunLocked(bytes, alignment, zero_pages, growth);
 }
 
-std::byte* Arena::TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
+std::byte* Arena::TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages,
+                                Growth growth) {
   if (HasPost()) DrainInbox();
   const size_t granule_alignment = alignment <= kGranuleBytes ? 1 : alignment / kGranuleBytes;
   const Run run = runs_.TakeRun(GranulesOf(bytes), static_cast<uint32_t>(granule_alignment),
-                                zero_pages);
+                                zero_pages, growth);
   if (run.length == 0) return nullptr;
   run_lent_bytes_ += run.bytes();
   return run.address();

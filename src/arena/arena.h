@@ -68,10 +68,12 @@ class alignas(kIsolation) Arena {
 
   ArenaId id() const { return id_; }
 
-  // Fills a prefix of `out` with blocks of the class; its length, 0 if the OS refuses memory. The
-  // best one to use first, the warmest or the lowest, is the last.
+  // Fills a prefix of `out` with blocks of the class; its length, 0 if there are none and the OS
+  // refuses memory or `growth` does. The best one to use first, the warmest or the lowest, is the
+  // last.
   // REQUIRES (these three): the caller holds lock().
-  [[nodiscard]] size_t TakeBlocks(SizeClass c, std::byte** out, size_t want)
+  [[nodiscard]] size_t TakeBlocks(SizeClass c, std::byte** out, size_t want,
+                                  Growth growth = Growth::kBySuperblocks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Takes blocks of any small or medium class back. REQUIRES: their superblocks are this arena's.
   void GiveBlocks(std::byte* const* blocks, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -89,12 +91,14 @@ class alignas(kIsolation) Arena {
   // not touched them.
   void DrainInbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
-  // A run of `bytes` at a multiple of `alignment`; nullptr if the OS refuses memory.
-  // `zero_pages` may be null. REQUIRES: bytes <= kLargeMax.
-  [[nodiscard]] std::byte* TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages)
+  // A run of `bytes` at a multiple of `alignment`; nullptr if there is none and the OS refuses memory
+  // or `growth` does. `zero_pages` may be null. REQUIRES: bytes <= kLargeMax.
+  [[nodiscard]] std::byte* TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages,
+                                   Growth growth = Growth::kBySuperblocks)
       ABSL_LOCKS_EXCLUDED(lock_);
   // The same for a caller who holds lock().
-  [[nodiscard]] std::byte* TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages)
+  [[nodiscard]] std::byte* TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages,
+                                         Growth growth = Growth::kBySuperblocks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // REQUIRES: `run` is used, checked under no lock: the block is the caller's.
   void GiveRun(const Run& run) ABSL_LOCKS_EXCLUDED(lock_);
@@ -120,6 +124,10 @@ class alignas(kIsolation) Arena {
   // program makes: no cache, parcel or depot holds a block of theirs.
   void Clear() ABSL_LOCKS_EXCLUDED(lock_);
 
+  // In free runs. A moment's truth, without the lock.
+  size_t FreeRunBytes() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return runs_.free_granules() << kGranuleShift;
+  }
   size_t SuperblockBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return runs_.superblock_count() * kSuperblockBytes;
   }
@@ -141,8 +149,9 @@ class alignas(kIsolation) Arena {
   // Mixed slabs, list i: those whose longest hole is of 2^i pieces or more, below twice that.
   using MixedLists = std::array<IntrusiveList<Slab>, std::bit_width(kUnitBytes / kMinAlignment)>;
 
-  size_t TakeSmall(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t TakeMedium(SizeClass c, std::byte** out, size_t want)
+  size_t TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeMixed(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   IntrusiveList<Slab>& ListOf(const Slab* slab, uint8_t fullness)

@@ -6,6 +6,12 @@
 #include "os/cgroup.h"
 
 namespace cma {
+namespace {
+
+// In an arena's free runs: worth the way to an arena that is not the CPU's own.
+constexpr size_t kMuchFree = 2 * kSuperblockBytes;
+
+}  // namespace
 
 void ArenaSet::Initialize(size_t wanted) {
   size_t count = OsAllowedCpus(ranks_);
@@ -38,6 +44,24 @@ Arena* ArenaSet::ForUserHeap(size_t index) {
                                             std::memory_order_relaxed)) {
   }
   return arena;
+}
+
+Arena* ArenaSet::WithMuchFree(const Arena* home) const {
+  for (size_t i = 1; i < count_; ++i) {
+    Arena* const other = Existing((static_cast<size_t>(home->id()) + i) % count_);
+    if (other != nullptr && other->FreeRunBytes() >= kMuchFree) return other;
+  }
+  return nullptr;
+}
+
+std::byte* ArenaSet::TakeRun(Arena* home, size_t bytes, size_t alignment,
+                             ZeroPages* zero_pages) const {
+  if (std::byte* run = home->TakeRun(bytes, alignment, zero_pages, Growth::kNone)) return run;
+  if (Arena* const other = WithMuchFree(home)) {
+    std::byte* run = other->TakeRun(bytes, alignment, zero_pages, Growth::kNone);
+    if (run != nullptr) return run;
+  }
+  return home->TakeRun(bytes, alignment, zero_pages);
 }
 
 Arena* ArenaSet::AcquireNear(Arena* home) {

@@ -47,6 +47,12 @@ class ArenaSet {
     return taken;
   }
 
+  // As Arena::TakeRun() of `home`; but before that takes another superblock, another arena that
+  // has much free is asked.
+  std::byte* TakeRun(Arena* home, size_t bytes, size_t alignment, ZeroPages* zero_pages) const;
+  // Another arena than `home` with much memory in free runs; nullptr if there is none.
+  Arena* WithMuchFree(const Arena* home) const;
+
   // Its number: that of the CPU among the usable ones, 0 while only one arena is in use.
   size_t CurrentIndex() const {
     const size_t in_use = in_use_.load(std::memory_order_relaxed);

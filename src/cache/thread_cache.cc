@@ -25,7 +25,9 @@ constexpr Milliseconds kSweepDelay = 100;
 // Misses and overflows between two looks at the clock.
 constexpr uint32_t kStepEvents = 32;
 // Misses in a row on another CPU after which a thread moves to that CPU's arena.
-constexpr uint16_t kMovesBeforeSwitch = 8;
+constexpr int16_t kMovesBeforeSwitch = 8;
+// The same, after it has moved to an arena for its memory.
+constexpr int16_t kMissesToStay = 1000;
 
 void CountEvent(ThreadCache* cache) {
   const uint32_t event = ++cache->events;
@@ -36,6 +38,12 @@ void CountEvent(ThreadCache* cache) {
   if (now - cache->swept < kSweepDelay) return;
   cache->swept = now;
   SweepLists(cache);
+}
+
+void MoveTo(ThreadCache* cache, Arena* arena) {
+  EmptyCache(cache);
+  cache->mixed = false;
+  cache->SetArena(arena);
 }
 
 // Follows the thread to another CPU once it has stayed there.
@@ -49,9 +57,16 @@ void FollowCpu(ThreadCache* cache) {
   cache->cpu_changed = 0;
   Arena* const arena = g_heap.arenas.At(index);
   if (arena == nullptr) return;
-  EmptyCache(cache);
-  cache->mixed = false;
-  cache->SetArena(arena);
+  MoveTo(cache, arena);
+}
+
+// Goes to an arena that has much memory free, rather than let the thread's own one take more: what
+// lies free in the arena that the thread has left would add up to every arena's peak.
+void FollowMemory(ThreadCache* cache) {
+  Arena* const arena = g_heap.arenas.WithMuchFree(cache->arena);
+  if (arena == nullptr) return;
+  cache->cpu_changed = -kMissesToStay;
+  MoveTo(cache, arena);
 }
 
 // For a thread whose cache is gone: a block straight from an arena.
@@ -70,19 +85,20 @@ std::byte* TakeUncached(SizeClass c) {
 
 // Fills the empty list to half its capacity; how many blocks there are then.
 // REQUIRES: the caller holds the arena's lock.
-size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c,
+                  Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   BlockList& list = cache->lists[c];
   const size_t want = std::max<size_t>(cache->backing[c].capacity / 2, 1);
   auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));
-  const size_t n = arena.TakeBlocks(c, out, want);
+  const size_t n = arena.TakeBlocks(c, out, want, growth);
   if (n != 0 && &arena != cache->arena) cache->mixed = true;
   list = list + n;
   return n;
 }
 
-size_t Refill(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+size_t Refill(ThreadCache* cache, SizeClass c, Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
-  const size_t n = RefillFrom(*arena, cache, c);
+  const size_t n = RefillFrom(*arena, cache, c, growth);
   arena->lock().Release();
   return n;
 }
@@ -168,7 +184,7 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
 size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   const auto refill = [cache, c](Arena& arena) {
     LockGuard guard(arena.lock());
-    return RefillFrom(arena, cache, c);
+    return RefillFrom(arena, cache, c, Growth::kBySuperblocks);
   };
   if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
   ThreadCache::Reclaim();
@@ -274,7 +290,14 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     if (cache->depth(c) == 0) {
       Grow(cache, c, ListBytes(c));
       if (cache->backing[c].capacity == 0) return TakeUncached(c);
-      if (Refill(cache, c) == 0 && RefillAfterRefusal(cache, c) == 0) return nullptr;
+      if (Refill(cache, c, Growth::kNone) == 0) {
+        FollowMemory(cache);
+        Grow(cache, c, ListBytes(c));  // it may have lost its array
+        if (cache->backing[c].capacity == 0) return TakeUncached(c);
+        const bool filled = Refill(cache, c, Growth::kBySuperblocks) != 0 ||
+                            RefillAfterRefusal(cache, c) != 0;
+        if (!filled) return nullptr;
+      }
     }
   }
   // Starting the thread allocates, perhaps from this very list: not before the block is out.

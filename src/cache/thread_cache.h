@@ -54,7 +54,7 @@ struct ThreadCache {
   ArrayPool arrays;
   uint32_t events = 0;       // misses and overflows
   Milliseconds swept = 0;    // when the lists were last looked over
-  uint16_t cpu_changed = 0;  // misses in a row on another arena's CPU
+  int16_t cpu_changed = 0;   // misses in a row on another arena's CPU
   bool mixed = false;        // lists may hold blocks of other arenas
   std::atomic<bool> in_slow_path{false};  // a fork's child must not trust the lists
   size_t grown_bytes = 0;    // what the lists have grown by

@@ -25,11 +25,14 @@ void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
   Arena* const arena = cache != nullptr ? ThreadCache::HomeArena(cache) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
-  const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
-  void* block = g_heap.arenas.FromAny(arena, take);
+  void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);
   if (block == nullptr) [[unlikely]] {
-    ThreadCache::Reclaim();
+    const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
     block = g_heap.arenas.FromAny(arena, take);
+    if (block == nullptr) {
+      ThreadCache::Reclaim();
+      block = g_heap.arenas.FromAny(arena, take);
+    }
   }
   // A block that was free here in an earlier life may have left its key. Reading first keeps the
   // page of a fresh run untouched.

@@ -31,12 +31,12 @@ void RunHeap::RemoveSuperblock(Superblock* superblock) {
 
 void RunHeap::InsertFree(const Run& run) {
   bins_.Insert(run);
-  free_granules_ += run.length;
+  CountFree(run.length);
 }
 
 void RunHeap::RemoveFree(const Run& run) {
   bins_.Remove(run);
-  free_granules_ -= run.length;
+  CountFree(-size_t{run.length});
 }
 
 Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState state) {
@@ -73,7 +73,8 @@ void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
   superblock->aged.ClearRange(first, last);
 }
 
-Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages) {
+Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
+                     Growth growth) {
   Run used;
   for (;;) {
     if (alignment == 1) {
@@ -86,7 +87,7 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages)
       used = Carve(place.run, place.start, length, RunState::kUsed);
       break;
     }
-    if (!AddSuperblock()) return {};
+    if (growth == Growth::kNone || !AddSuperblock()) return {};
   }
   TouchPages(used, zero_pages);
   return used;

@@ -5,6 +5,7 @@
 #ifndef CMA_RUNS_RUN_HEAP_H_
 #define CMA_RUNS_RUN_HEAP_H_
 
+#include <atomic>
 #include <cstddef>
 
 #include "base/bits.h"
@@ -20,15 +21,19 @@ struct ZeroPages {
   BitSet<kMax> zero = {};  // bit i: the i-th OS page that the block has a part of
 };
 
+enum class Growth { kNone, kBySuperblocks };
+
 class RunHeap {
  public:
   constexpr RunHeap(CentralHeap& central, ArenaId owner)
       : central_(&central), owner_(owner), bins_(central) {}
 
   // At least `length` granules at a multiple of `alignment` granules; length 0 in the answer: the
-  // OS refuses memory. `zero_pages` may be null.
+  // OS refuses memory, or it would take a new superblock that the caller does not want.
+  // `zero_pages` may be null.
   // REQUIRES: length >= kGranulesPerSlot; alignment a power of two, at most a superblock.
-  [[nodiscard]] Run TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages);
+  [[nodiscard]] Run TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
+                            Growth growth = Growth::kBySuperblocks);
 
   // A run for a slab: kUnitBytes at a multiple of it. Its pages count as untouched until the slab
   // says otherwise (Superblock::touched is left as it is).
@@ -52,7 +57,8 @@ class RunHeap {
   CentralHeap& central() const { return *central_; }
 
   size_t superblock_count() const { return superblock_count_; }
-  size_t free_granules() const { return free_granules_; }
+  // Any thread may ask.
+  size_t free_granules() const { return free_granules_.load(std::memory_order_relaxed); }
 
  private:
   bool AddSuperblock();
@@ -60,6 +66,9 @@ class RunHeap {
   Run Carve(const Run& from, uint32_t start, uint32_t length, RunState state);
   void InsertFree(const Run& run);
   void RemoveFree(const Run& run);
+  void CountFree(size_t granules) {
+    free_granules_.store(free_granules() + granules, std::memory_order_relaxed);
+  }
   void TouchPages(const Run& run, ZeroPages* zero_pages);
 
   CentralHeap* const central_;
@@ -67,7 +76,7 @@ class RunHeap {
   RunBins bins_;
   IntrusiveList<Superblock> superblocks_;
   size_t superblock_count_ = 0;
-  size_t free_granules_ = 0;
+  std::atomic<size_t> free_granules_{0};
   // One empty superblock is kept, so that a program on the edge does not take and give all day.
   Superblock* empty_ = nullptr;
 };

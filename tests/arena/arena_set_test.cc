@@ -24,6 +24,16 @@ class ArenaSetTest : public cma_test::HeapFixture {
     }).join();
     return acquired;
   }
+
+  // 3 MiB in each of four superblocks that something lives in.
+  void MakeMuchFree(Arena& arena) {
+    std::vector<std::byte*> runs(16);
+    for (std::byte*& run : runs) run = arena.TakeRun(kLargeMax, kLargeMax, nullptr);
+    for (size_t i = 0; i < runs.size(); ++i) {
+      if (AddressOf(runs[i]) % kSuperblockBytes == 0) continue;
+      arena.GiveRun(UsedRunAt(map_.FindSuperblock(AddressOf(runs[i])), runs[i]));
+    }
+  }
 };
 
 TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndAtLeastOne) {
@@ -96,6 +106,30 @@ TEST_F(ArenaSetTest, ThreadsThatNeedTheSameArenaGetOne) {
   for (std::thread& thread : threads) thread.join();
 
   for (const Arena* arena : got) EXPECT_EQ(arena, arenas_.Existing(3));
+}
+
+// Before a superblock more is taken, what lies free in another arena is.
+TEST_F(ArenaSetTest, ARunComesFromAnotherArenaThatHasMuchFree) {
+  Arena* const home = arenas_.At(0);
+  Arena* const other = arenas_.At(1);
+  EXPECT_EQ(arenas_.WithMuchFree(home), nullptr);
+  MakeMuchFree(*other);
+
+  EXPECT_EQ(arenas_.WithMuchFree(home), other);
+  EXPECT_EQ(arenas_.WithMuchFree(other), nullptr);
+  const std::byte* const run = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
+
+  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(run))), other);
+}
+
+TEST_F(ArenaSetTest, ARunComesFromHomeIfItHasOneOrNobodyHasMuch) {
+  Arena* const home = arenas_.At(0);
+  const std::byte* const first = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
+  MakeMuchFree(*arenas_.At(1));
+  const std::byte* const second = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
+
+  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(first))), home);
+  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(second))), home);
 }
 
 TEST_F(ArenaSetTest, ASuperblocksOwnerIsTheArenaThatHasIt) {

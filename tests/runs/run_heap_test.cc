@@ -48,6 +48,16 @@ class RunHeapTest : public cma_test::HeapFixture {
   const std::unique_ptr<RunHeap> heap_ = std::make_unique<RunHeap>(central_, kOwner);
 };
 
+TEST_F(RunHeapTest, WithoutGrowthARunComesFromWhatIsThere) {
+  EXPECT_EQ(heap_->TakeRun(100, 1, nullptr, Growth::kNone).length, 0u);
+  EXPECT_EQ(heap_->superblock_count(), 0u);
+  Take(100);
+
+  EXPECT_EQ(heap_->TakeRun(100, 1, nullptr, Growth::kNone).length, 100u);
+  EXPECT_EQ(heap_->TakeRun(kGranulesPerSuperblock, 1, nullptr, Growth::kNone).length, 0u);
+  EXPECT_EQ(heap_->superblock_count(), 1u);
+}
+
 TEST_F(RunHeapTest, ARunIsAsLongAsAskedForAndItsSuperblockHasTheOwner) {
   const Run run = Take(100);
 
