@@ -89,6 +89,7 @@ void BM_CacheSendHome(State& state) {
       taken = owner.TakeBlocks(c, blocks.data(), blocks.size());
     }
     for (size_t i = 0; i < taken; ++i) {
+      KeyOf(AddressOf(blocks[i])) = 0;  // as the cache does that hands it out
       if (!outbox.Add(AddressOf(blocks[i]), ClassBytes(c), static_cast<uint16_t>(owner.id()), &home,
                       heap.arenas, heap.metadata)) {
         state.SkipWithError("no memory for a parcel");
