@@ -137,13 +137,16 @@ class alignas(kIsolation) Arena {
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
   // Ranges, and pages, returned per SweepStep(): at about 1 us and 50 ns each, the lock is held no
-  // longer than a thread that finds it taken sleeps anyway.
+  // longer than a thread that finds it taken sleeps anyway. Half and double the same in
+  // sparse_survivors/1 at rest.
   static constexpr int kSweepRanges = 32;
   static constexpr size_t kSweepPages = 512;
-  // Parcels, of up to 2 KiB each, that may pile up.
+  // Parcels, of up to 2 KiB each, that may pile up. Half and double the same in
+  // producer_consumer/8.
   static constexpr uint32_t kMostParcels = 64;
 
  private:
+  // Quarters, as FullnessOf() counts them.
   static constexpr size_t kFullnesses = 4;
   using SlabLists = std::array<IntrusiveList<Slab>, kFullnesses>;
   // Mixed slabs, list i: those whose longest hole is of 2^i pieces or more, below twice that.

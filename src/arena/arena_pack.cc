@@ -3,8 +3,8 @@
 // The free pages of a slab serve its own size only. A program whose sizes drift would leave them
 // behind, size after size, and the sweep that returns them comes only after a while: what has been
 // freed would show as peak memory. So each superblock more is paid for with pages of slabs that are
-// mostly free, as far as they lie together: a call to the OS for less than kLeastPages would cost
-// more than the page faults of the growth itself. Chosen by sparse_survivors and fragmentation_ager.
+// mostly free, as far as they lie together: a call to the OS for less than kLeastPageBytes would
+// cost more than the page faults of the growth itself.
 #include <algorithm>
 #include <bit>
 
@@ -13,8 +13,10 @@
 namespace cma {
 namespace {
 
+// Chosen by sparse_survivors/1: single pages cost time, more than two cost memory.
 constexpr size_t kLeastPageBytes = 8 * kKiB;
-// Ranges returned per superblock that is added: about 50 us.
+// Ranges returned per superblock that is added: about 50 us. Half and double the same in
+// sparse_survivors/1.
 constexpr int kPackedRanges = 64;
 // Superblocks of the arena that are looked at per superblock that is added, and of all.
 constexpr size_t kTurnSuperblocks = 64;

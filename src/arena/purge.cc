@@ -5,9 +5,10 @@ namespace cma {
 namespace {
 
 // Sweep steps of one call, each at most Arena::kSweepRanges ranges or kSweepPages pages: about a
-// millisecond of an allocation that happens to be the one.
+// millisecond of an allocation that happens to be the one. Half and double are nearly the same in
+// fragmentation_ager/1 with soft_limit=64m.
 constexpr int kPurgeSteps = 16;
-// Free superblocks, and cached huge blocks, that one call returns.
+// Free superblocks, and cached huge blocks, that one call returns. As above.
 constexpr size_t kPurgeBlocks = 8;
 
 }  // namespace

@@ -14,8 +14,8 @@
 namespace cma {
 
 // Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 32 of
-// 1 KiB, two of the largest. Chosen by the slot_churn, producer_consumer and larson_server
-// scenarios.
+// 1 KiB, two of the largest. Small lists were chosen by larson_server/1 (half) and
+// producer_consumer/8 (double), medium ones by slot_churn/1.
 inline constexpr size_t kSmallListBytes = 32 * kKiB;
 inline constexpr size_t kMediumListBytes = 64 * kKiB;
 constexpr size_t ListBytes(SizeClass c) {
@@ -23,7 +23,7 @@ constexpr size_t ListBytes(SizeClass c) {
 }
 
 // What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
-// Chosen by producer_consumer and thread_phases.
+// Chosen by producer_consumer/2 (half) and thread_phases/2 (double).
 inline constexpr size_t kOverflowBytes = 4 * kKiB;
 
 // Makes the list's array longer, to at most `list_bytes` of blocks, if there is memory and budget

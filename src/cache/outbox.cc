@@ -25,7 +25,8 @@ void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel
   recent = block;
 }
 
-// Several at once, linked: all threads share the metadata's lock.
+// Several at once, linked: all threads share the metadata's lock. With two threads nothing tells:
+// half and double are the same in producer_consumer/2.
 Parcel* Outbox::MakeParcels(ParcelSize size, Arena* home, Metadata& metadata) {
   constexpr size_t kTogether = 4 * kKiB;
   auto* const memory = static_cast<std::byte*>(metadata.Take(kTogether));

@@ -20,13 +20,17 @@ constinit EmptySlots g_empty_slots;
 
 namespace {
 
-// Time between two looks for lists that are not used.
+// Time between two looks for lists that are not used. Half and double the same in kv_store/1 and
+// idle_threads.
 constexpr Milliseconds kSweepDelay = 100;
-// Misses and overflows between two looks at the clock.
+// Misses and overflows between two looks at the clock. Half and double the same in slot_churn/1 and
+// larson_server/1.
 constexpr uint32_t kStepEvents = 32;
-// Misses in a row on another CPU after which a thread moves to that CPU's arena.
+// Misses in a row on another CPU after which a thread moves to that CPU's arena. Half and double
+// are within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
-// The same, after it has moved to an arena for its memory.
+// The same, after it has moved to an arena for its memory. Chosen by kv_server, with which it stays
+// while the other arena's memory lasts.
 constexpr int16_t kMissesToStay = 1000;
 
 void CountEvent(ThreadCache* cache) {

@@ -8,6 +8,7 @@ namespace cma {
 namespace {
 
 constexpr size_t kSmallestPiece = 64;
+// Mapped at a time. Half and double the same in idle_threads.
 constexpr size_t kChunkBytes = 256 * kKiB;
 
 size_t SizeIndex(size_t bytes) {

@@ -37,10 +37,12 @@ class RunBins {
   Place FindAligned(uint32_t length, uint32_t alignment) const;
 
  private:
-  static constexpr uint32_t kExact = 512;  // granules: 32 KiB
+  // Bins of one length each, in granules: up to 32 KiB, the largest medium class. Half and double
+  // the same in large_churn/1.
+  static constexpr uint32_t kExact = 512;
   static constexpr unsigned kExactLog = 9;
   static constexpr size_t kBins = kExact + (17 - kExactLog) * 16;
-  // Runs looked at in a bin whose runs differ in length.
+  // Runs looked at in a bin whose runs differ in length. Half and double the same in large_churn/1.
   static constexpr int kProbes = 8;
 
   static size_t BinOf(uint32_t length);
