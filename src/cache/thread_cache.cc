@@ -29,8 +29,7 @@ constexpr uint32_t kStepEvents = 32;
 // Misses in a row on another CPU after which a thread moves to that CPU's arena. Half and double
 // are within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
-// The same, after it has moved to an arena for its memory. Chosen by kv_server, with which it stays
-// while the other arena's memory lasts.
+// The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
 constexpr int16_t kMissesToStay = 1000;
 
 void CountEvent(ThreadCache* cache) {
