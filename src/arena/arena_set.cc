@@ -13,17 +13,22 @@ constexpr size_t kMuchFree = 2 * kSuperblockBytes;
 
 }  // namespace
 
+size_t ArenaSet::CountCpus() {
+  count_ = OsAllowedCpus(ranks_);
+  if (const size_t quota = OsCgroupCpuQuota(); quota != 0) count_ = std::min(count_, quota);
+  return count_;
+}
+
 void ArenaSet::Initialize(size_t wanted) {
-  size_t count = OsAllowedCpus(ranks_);
-  if (const size_t quota = OsCgroupCpuQuota(); quota != 0) count = std::min(count, quota);
-  if (wanted != 0) count = wanted;
-  count_ = std::clamp<size_t>(count, 1, kMaxArenas);
+  if (wanted != 0) count_ = wanted;
+  count_ = std::clamp<size_t>(count_, 1, kMaxArenas);
   if (wanted != 0) UseAll();
 }
 
 Arena* ArenaSet::At(size_t index) {
   Arena* arena = Existing(index);
-  if (arena != nullptr) [[likely]] return arena;
+  if (arena != nullptr) [[likely]]
+    return arena;
   LockGuard guard(lock_);
   arena = Existing(index);
   if (arena != nullptr) return arena;

@@ -24,8 +24,11 @@ class ArenaSet {
  public:
   explicit constexpr ArenaSet(CentralHeap& central) : central_(&central) {}
 
-  // Counts the CPUs: affinity mask and cgroup quota. `wanted` arenas, if that is not 0, are all in
-  // use from the start. Call once, before anything else.
+  // Counts the CPUs that the process may use: affinity mask and cgroup quota. Call once, before
+  // anything else.
+  size_t CountCpus();
+  // One arena per CPU; or `wanted`, if that is not 0, which are all in use from the start. Call
+  // once, after CountCpus().
   void Initialize(size_t wanted);
 
   // The arena for a thread that runs where the caller does; nullptr if there is no memory for it.

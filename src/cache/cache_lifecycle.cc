@@ -63,6 +63,7 @@ void EnsureHeap() {
   if (HeapIsReady()) [[likely]] return;
   LockGuard guard(g_heap.arenas.lock());
   if (g_heap_ready.load(std::memory_order_relaxed)) return;
+  FitDefaults(g_heap.arenas.CountCpus(), g_options);
   ParseOptions(OsEnvironment("CMA_OPTIONS"), g_options);
   g_address_map.Initialize(g_heap.central.os());
   g_heap.arenas.Initialize(g_options.arenas);

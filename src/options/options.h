@@ -82,7 +82,9 @@ inline constexpr OptionInfo kOptions[] = {
     {"arenas", &Options::arenas, OptionUnit::kNumber, OptionChange::kAtStart, 1, 512,
      "number of arenas; 0 = one per usable CPU, and one while only one thread allocates"},
     {"cache_budget_kib", &Options::cache_budget_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime,
-     1, uint64_t{1} << 37, "what all thread caches together may hold in lists that have grown"},
+     1, uint64_t{1} << 37,
+     "what all thread caches together may hold in lists that have grown; on more than 64 usable "
+     "CPUs the default is 512 for each"},
     {"depot_kib", &Options::depot_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 30,
      "what an arena may keep ready for its threads, in addition to 1/32 of its memory"},
@@ -111,6 +113,9 @@ inline constexpr OptionInfo kOptions[] = {
     {"strict", &Options::strict, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: abort if CMA_OPTIONS holds anything that cma does not understand"},
 };
+
+// Makes those defaults larger that depend on the number of CPUs. Call it before ParseOptions().
+void FitDefaults(size_t cpus, Options& options);
 
 // Parses `text` (may be null) over `options`: first the profile, then the rest. An unknown or
 // malformed option costs one line on stderr and keeps its default, or, with strict=1, ends the

@@ -30,6 +30,7 @@ class Program {
     if (!with_unit_map) os_.RefuseEvery(FakeOs::kReserve);
     map_->Initialize(os_.ops());
     os_.RefuseNothing();
+    arenas_->CountCpus();
     arenas_->Initialize(2);
     g_options.background_thread = 0;
     g_options.release_delay_ms = 100;

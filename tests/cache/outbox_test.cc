@@ -87,6 +87,7 @@ TEST_F(OutboxTest, AHeavyParcelIsPosted) {
 
 TEST_F(OutboxTest, WhatWaitsForAllArenasTogetherIsBounded) {
   auto many = std::make_unique<ArenaSet>(central_);
+  many->CountCpus();
   many->Initialize(40);
   size_t most = 0;
   for (size_t i = 0; i < 40; ++i) {

@@ -221,6 +221,22 @@ TEST(OptionsTest, WordsHaveNamesAndNumbers) {
       AllOf(HasSubstr("did you mean json?"), HasSubstr("it takes off, text, json or prometheus")));
 }
 
+TEST(OptionsTest, ManyCpusHaveALargerCacheBudgetUnlessItIsGiven) {
+  Options few;
+  FitDefaults(64, few);
+  EXPECT_TRUE(HasDefaults(few));
+
+  Options many;
+  FitDefaults(128, many);
+  EXPECT_EQ(many.cache_budget_kib, 65536u);
+
+  ParseOptions("cache_budget_kib=32m", many);
+  EXPECT_EQ(many.cache_budget_kib, 32768u);
+  FitDefaults(128, many);
+  ParseOptions("profile=low_memory", many);
+  EXPECT_EQ(many.cache_budget_kib, Parse("profile=low_memory").options.cache_budget_kib);
+}
+
 TEST(OptionsTest, AProfileSetsItsDefaultsAndExplicitOptionsWinInAnyOrder) {
   const Parsed low = Parse("profile=low_memory");
   for (const ProfileSetting& setting : kProfileSettings) {

@@ -23,6 +23,7 @@ class HeapFixture : public testing::Test {
 
   HeapFixture() {
     map_.Initialize(os_.ops());
+    arenas_.CountCpus();
     arenas_.Initialize(4);
   }
 
