@@ -270,7 +270,6 @@ void Arena::SweepDepots(bool at_once) {
 }
 
 void Arena::Post(Parcel* parcel) {
-  inbox_bytes_.fetch_add(parcel->bytes, std::memory_order_relaxed);
   Parcel* head = inbox_.load(std::memory_order_relaxed);
   do {
     parcel->next = head;
@@ -298,7 +297,6 @@ void Arena::DrainInbox() {
   while (parcel != nullptr) {
     Parcel* const next = parcel->next;
     TakeIn(parcel);
-    inbox_bytes_.fetch_sub(parcel->bytes, std::memory_order_relaxed);
     parcel->sender->ReturnEmpty(parcel);
     parcel = next;
   }

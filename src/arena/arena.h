@@ -220,7 +220,6 @@ class alignas(kIsolation) Arena {
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   // Written by other CPUs: apart from what the owner uses.
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
-  std::atomic<size_t> inbox_bytes_{0};
   std::atomic<uint32_t> inbox_parcels_{0};  // since it was last emptied
   std::atomic<Parcel*> empties_[kParcelSizes] = {};  // by size
 };

@@ -53,7 +53,11 @@ ArenaStats Arena::Stats(ArenaClassStats* classes) {
   stats.small_lent_bytes = small_lent_bytes_;
   stats.run_lent_bytes = run_lent_bytes_;
   stats.free_run_bytes = runs_.free_granules() << kGranuleShift;
-  stats.inbox_bytes = inbox_bytes_.load(std::memory_order_relaxed);
+  // Acquire pairs with the release in Post(). Only a holder of the lock takes parcels out.
+  for (const Parcel* parcel = inbox_.load(std::memory_order_acquire); parcel != nullptr;
+       parcel = parcel->next) {
+    stats.inbox_bytes += parcel->bytes;
+  }
   for (Superblock* s = runs_.superblocks().front(); s != nullptr; s = s->next) {
     for (uint32_t g = 0; g < kGranulesPerSuperblock; g += RunAt(s, g).length) {
       const Run run = RunAt(s, g);

@@ -6,8 +6,6 @@ namespace cma {
 namespace {
 
 constexpr size_t kSmallest = 64;  // bytes
-// As much as metadata lends. Half is the same in idle_threads.
-constexpr size_t kChunkBytes = Metadata::kMaxBytes;
 
 size_t SizeIndex(size_t slots) {
   const size_t bytes = slots * sizeof(uintptr_t);

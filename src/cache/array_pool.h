@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/units.h"
 #include "central/metadata.h"
 
 namespace cma {
@@ -33,6 +34,8 @@ class ArrayPool {
   void Clear(Metadata& metadata);
 
   static constexpr size_t kMaxSlots = 256;
+  // Half is the same in idle_threads.
+  static constexpr size_t kChunkBytes = 8 * kKiB;
 
  private:
   struct Unused {

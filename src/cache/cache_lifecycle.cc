@@ -14,7 +14,7 @@
 namespace cma {
 namespace {
 
-constexpr size_t kCacheBytes = Metadata::kMaxBytes;
+constexpr size_t kCacheBytes = 8 * kKiB;
 
 // A thread that has not allocated yet, and one that has ended its cache. Never written.
 constinit ThreadCache g_no_cache;

@@ -25,13 +25,13 @@ void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_quarantine.lock().Acquire();
   g_heap.central.lock().Acquire();
   g_heap.huge.lock().Acquire();
-  g_heap.metadata.lock().Acquire();
+  g_heap.metadata.AcquireAll();
   EnterForkWindow();
 }
 
 void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   LeaveForkWindow();
-  g_heap.metadata.lock().Release();
+  g_heap.metadata.ReleaseAll();
   g_heap.huge.lock().Release();
   g_heap.central.lock().Release();
   g_quarantine.lock().Release();

@@ -217,6 +217,12 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   FreeCached(AddressOf(pointer), c, owner);
 }
 
+// A block that carries the key already.
+[[gnu::noinline]] void PushSuspect(ThreadCache* cache, SizeClass c, uintptr_t block) {
+  CheckDoubleFree(c, block);
+  Push(cache->lists.data(), c, block, AddressMap::FreeKey());
+}
+
 // A block of another arena: kept if its list is used and runs low, else on its way home. That of a
 // heap of the program's is never kept, and no outbox has a place for its arena.
 //
@@ -229,9 +235,10 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
     return FreeCached(block, c, owner);
   uintptr_t* const slot = cache->lists[c];
   if (slot < cache->keep_below[c] && !IsUserHeap(owner)) {
-    if (KeyOf(block) == key) [[unlikely]]
-      CheckDoubleFree(c, block);
+    ClaimLine(block);
     cache->mixed = true;
+    if (KeyOf(block) == key) [[unlikely]]
+      return PushSuspect(cache, c, block);
     return PushAt(slot, cache->lists.data(), c, block, key);
   }
   if (!cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]]

@@ -1,15 +1,14 @@
 #include "central/metadata.h"
 
+#include <algorithm>
 #include <bit>
 
-#include "base/constants.h"
+#include "os/os_wait.h"
 
 namespace cma {
 namespace {
 
 constexpr size_t kSmallestPiece = 64;
-// Mapped at a time. Half and double the same in idle_threads.
-constexpr size_t kChunkBytes = 256 * kKiB;
 
 size_t SizeIndex(size_t bytes) {
   return bytes <= kSmallestPiece
@@ -19,36 +18,68 @@ size_t SizeIndex(size_t bytes) {
 
 }  // namespace
 
+Metadata::Shelf& Metadata::OwnShelf() {
+  // Threads' control blocks lie at the ends of their stacks, a power of two apart as a rule.
+  constexpr uint64_t kScatter = 0x9e3779b97f4a7c15;  // 2^64 times the golden ratio
+  return shelves_[OsThreadIdentity() * kScatter >> (64 - std::bit_width(kShelves - 1))];
+}
+
+void* Metadata::TakeFree(Shelf& shelf, size_t index) {
+  FreePiece* const piece = shelf.free[index];
+  if (piece != nullptr) shelf.free[index] = piece->next;
+  return piece;
+}
+
 void* Metadata::Take(size_t bytes) {
   const size_t index = SizeIndex(bytes);
-  LockGuard guard(lock_);
-  if (FreePiece* piece = free_[index]; piece != nullptr) {
-    free_[index] = piece->next;
-    return piece;
+  Shelf& shelf = OwnShelf();
+  {
+    LockGuard guard(shelf.lock);
+    if (void* piece = TakeFree(shelf, index); piece != nullptr) return piece;
+    if (void* piece = Carve(shelf, kSmallestPiece << index); piece != nullptr) return piece;
   }
-  return Carve(kSmallestPiece << index);
+  return TakeFromOthers(index);
+}
+
+// The OS refuses memory.
+void* Metadata::TakeFromOthers(size_t index) {
+  for (Shelf& shelf : shelves_) {
+    LockGuard guard(shelf.lock);
+    if (void* piece = TakeFree(shelf, index); piece != nullptr) return piece;
+  }
+  return nullptr;
 }
 
 void Metadata::Give(void* memory, size_t bytes) {
   const size_t index = SizeIndex(bytes);
-  LockGuard guard(lock_);
+  Shelf& shelf = OwnShelf();
+  LockGuard guard(shelf.lock);
   auto* piece = static_cast<FreePiece*>(memory);
-  piece->next = free_[index];
-  free_[index] = piece;
+  piece->next = shelf.free[index];
+  shelf.free[index] = piece;
 }
 
-void* Metadata::Carve(size_t bytes) {
-  if (chunk_left_ < bytes) {
-    std::byte* chunk = os_->map(kChunkBytes);
+void* Metadata::Carve(Shelf& shelf, size_t bytes) {
+  if (shelf.chunk_left < bytes) {
+    std::byte* chunk = os_->map(shelf.chunk_bytes);
     if (chunk == nullptr) return nullptr;
-    CountMapped(kChunkBytes);
-    chunk_ = chunk;  // the tail of the old chunk, under one piece, is given up
-    chunk_left_ = kChunkBytes;
+    CountMapped(shelf.chunk_bytes);
+    shelf.chunk = chunk;  // the tail of the old chunk, under one piece, is given up
+    shelf.chunk_left = shelf.chunk_bytes;
+    shelf.chunk_bytes = std::min(2 * shelf.chunk_bytes, kMostChunkBytes);
   }
-  std::byte* piece = chunk_;
-  chunk_ += bytes;
-  chunk_left_ -= bytes;
+  std::byte* piece = shelf.chunk;
+  shelf.chunk += bytes;
+  shelf.chunk_left -= bytes;
   return piece;
+}
+
+void Metadata::AcquireAll() {
+  for (Shelf& shelf : shelves_) shelf.lock.Acquire();
+}
+
+void Metadata::ReleaseAll() {
+  for (Shelf& shelf : shelves_) shelf.lock.Release();
 }
 
 void Metadata::CountMapped(size_t bytes) {

@@ -1,7 +1,12 @@
 // Memory for cma's own tables, apart from the blocks of the program, so that an overflow of a
 // block cannot reach them.
 //
-// Thread-safe: one leaf lock. Nothing is returned to the OS; what is given back is reused.
+// New threads come here for many tables each, and often many at once. So the memory lies on shelves
+// with a lock each (leaves; fork takes all, by number), and a thread always goes to the same one: what
+// it gives back is there for its successor, whose stack the C library likes to put in the same place.
+// A program of one thread uses one shelf.
+//
+// Thread-safe. Nothing is returned to the OS; what is given back is reused.
 #ifndef CMA_CENTRAL_METADATA_H_
 #define CMA_CENTRAL_METADATA_H_
 
@@ -9,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 
+#include "base/constants.h"
 #include "base/units.h"
 #include "central/memory_limit.h"
 #include "os/os_memory.h"
@@ -24,9 +30,9 @@ class Metadata {
 
   // Memory for a table: zero the first time, else as its last owner left it; aligned to 64
   // bytes; nullptr if the OS refuses. REQUIRES: 0 < bytes <= kMaxBytes.
-  [[nodiscard]] void* Take(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  [[nodiscard]] void* Take(size_t bytes);
   // REQUIRES: from Take(bytes) with the same bytes.
-  void Give(void* memory, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  void Give(void* memory, size_t bytes);
 
   // Whole zero pages that are never given back; nullptr if the OS refuses.
   [[nodiscard]] void* TakePages(size_t bytes);
@@ -34,27 +40,43 @@ class Metadata {
   // Bytes of address space held.
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
 
-  Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+  // For fork: the locks of all shelves.
+  void AcquireAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void ReleaseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
   static constexpr size_t kMaxBytes = 32 * kKiB;
 
  private:
+  // Chosen by 128 threads that start at once and allocate, simulated.
+  static constexpr size_t kShelves = 16;
+  // Address space that a shelf maps at a time. They double, so that few threads map little.
+  static constexpr size_t kFirstChunkBytes = 64 * kKiB;
+  static constexpr size_t kMostChunkBytes = 256 * kKiB;
+
   struct FreePiece {
     FreePiece* next;
   };
   static constexpr size_t kSizes = 10;  // 64 B << i
 
-  void* Carve(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  struct alignas(kIsolation) Shelf {
+    Lock lock{LockRank::kMetadata};
+    std::array<FreePiece*, kSizes> free ABSL_GUARDED_BY(lock) = {};
+    std::byte* chunk ABSL_GUARDED_BY(lock) = nullptr;
+    size_t chunk_left ABSL_GUARDED_BY(lock) = 0;
+    size_t chunk_bytes ABSL_GUARDED_BY(lock) = kFirstChunkBytes;  // of the next one
+  };
+
+  Shelf& OwnShelf();
+  static void* TakeFree(Shelf& shelf, size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shelf.lock);
+  void* Carve(Shelf& shelf, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shelf.lock);
+  void* TakeFromOthers(size_t index);
 
   void CountMapped(size_t bytes);
 
   const OsOps* const os_;
   MemoryLimit* const limit_;
-  Lock lock_{LockRank::kMetadata};
-  std::array<FreePiece*, kSizes> free_ ABSL_GUARDED_BY(lock_) = {};
-  std::byte* chunk_ ABSL_GUARDED_BY(lock_) = nullptr;
-  size_t chunk_left_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> mapped_bytes_{0};
+  Shelf shelves_[kShelves];
 };
 
 }  // namespace cma

@@ -23,7 +23,7 @@ enum class LockRank : uint8_t {
   kQuarantine,   // freed blocks that may not be used yet
   kCentralHeap,  // superblocks
   kHugeBlocks,   // table and cache of huge blocks
-  kMetadata,     // leaf
+  kMetadata,     // leaf; one shelf (fork: all, by number)
 };
 
 class ABSL_LOCKABLE Lock {

@@ -64,13 +64,13 @@ TEST_F(ArrayPoolTest, TheSharedMetadataIsAskedForChunksOnly) {
   // Each takes 64 bytes of the 8 KiB that a chunk has.
   for (int i = 0; i < 100; ++i) ASSERT_NE(pool_.Take(8, metadata_), nullptr);
 
-  const auto next = AddressOf(metadata_.Take(Metadata::kMaxBytes));
-  const auto after = AddressOf(metadata_.Take(Metadata::kMaxBytes));
-  EXPECT_EQ(after - next, Metadata::kMaxBytes);
+  const auto next = AddressOf(metadata_.Take(ArrayPool::kChunkBytes));
+  const auto after = AddressOf(metadata_.Take(ArrayPool::kChunkBytes));
+  EXPECT_EQ(after - next, ArrayPool::kChunkBytes);
   pool_.Clear(metadata_);
   // One chunk came back.
-  EXPECT_EQ(AddressOf(metadata_.Take(Metadata::kMaxBytes)), next - Metadata::kMaxBytes);
-  EXPECT_EQ(AddressOf(metadata_.Take(Metadata::kMaxBytes)), after + Metadata::kMaxBytes);
+  EXPECT_EQ(AddressOf(metadata_.Take(ArrayPool::kChunkBytes)), next - ArrayPool::kChunkBytes);
+  EXPECT_EQ(AddressOf(metadata_.Take(ArrayPool::kChunkBytes)), after + ArrayPool::kChunkBytes);
 }
 
 TEST_F(ArrayPoolTest, UsingAndClearingForEverNeedsNoMoreMemory) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -86,6 +87,41 @@ TEST_F(MetadataTest, WhatWasGivenBackIsThereWhenTheSystemRefuses) {
   os_.RefuseEvery(FakeOs::kMap);
 
   EXPECT_EQ(metadata_.Take(64), table);
+}
+
+TEST_F(MetadataTest, WhatAnotherThreadGaveBackIsThereToo) {
+  std::set<void*> given;
+  for (int t = 0; t < 8; ++t) {
+    std::thread([&] {
+      void* const table = metadata_.Take(1000);
+      metadata_.Give(table, 1000);
+      given.insert(table);
+    }).join();
+  }
+  os_.RefuseEvery(FakeOs::kMap);
+  // What is left of the chunks comes first.
+  void* table = metadata_.Take(1000);
+  while (table != nullptr && given.count(table) == 0) table = metadata_.Take(1000);
+
+  EXPECT_NE(table, nullptr);
+}
+
+TEST_F(MetadataTest, EachThreadMapsLittleAtFirst) {
+  ASSERT_NE(metadata_.Take(64), nullptr);
+  EXPECT_LE(metadata_.mapped_bytes(), 64 * kKiB);
+
+  for (int i = 0; i < 1000; ++i) ASSERT_NE(metadata_.Take(4 * kKiB), nullptr);
+  EXPECT_LE(os_.calls(FakeOs::kMap), 20u);
+}
+
+TEST_F(MetadataTest, AllLocksAreHeldForAForkAndReleased) {
+  metadata_.AcquireAll();
+  EnterForkWindow();
+  EXPECT_NE(metadata_.Take(64), nullptr);  // the forking thread may
+  LeaveForkWindow();
+  metadata_.ReleaseAll();
+
+  std::thread([&] { EXPECT_NE(metadata_.Take(64), nullptr); }).join();
 }
 
 TEST_F(MetadataTest, PagesAreWholeZeroAndCounted) {
