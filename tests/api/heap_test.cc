@@ -1,7 +1,6 @@
 // The heaps of <cma/cma.h>, as one thread sees them.
 #include <errno.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "cma/cma.h"
+#include "support/captured_text.h"
 #include "support/interesting_sizes.h"
 #include "support/live_bytes.h"
 #include "support/pattern.h"
@@ -267,18 +267,9 @@ TEST_F(HeapTest, HeapsAreCounted) {
 
 TEST_F(HeapTest, TheTextOfTheStatisticsNamesTheHeaps) {
   void* const block = cma_heap_malloc(heap_, 5 * kMiB);
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
 
-  cma_stats_print(ends[1]);
+  const std::string text = TextWrittenBy(cma_stats_print);
 
-  close(ends[1]);
-  std::string text;
-  char buffer[512];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  close(ends[0]);
   EXPECT_NE(text.find("5120 KiB  heap \"test\": live; peak "), std::string::npos) << text;
   cma_free(block);
 }

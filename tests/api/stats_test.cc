@@ -1,7 +1,6 @@
 // cma_get_stats() and cma_stats_print(): the figures are true.
 #include <errno.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "cma/cma.h"
+#include "support/captured_text.h"
 #include "support/interesting_sizes.h"
 
 namespace {
@@ -280,18 +280,9 @@ TEST_F(StatsTest, ReadingThemWhileOthersWorkIsSafe) {
 
 TEST_F(StatsTest, TheTextHoldsTheFigures) {
   void* const block = cma_malloc(48 * kMiB);
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
 
-  cma_stats_print(ends[1]);
+  const std::string text = TextWrittenBy(cma_stats_print);
 
-  close(ends[1]);
-  std::string text;
-  char buffer[512];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  close(ends[0]);
   EXPECT_NE(text.find("live"), std::string::npos) << text;
   EXPECT_NE(text.find("mapped"), std::string::npos) << text;
   EXPECT_NE(text.find(cma_version()), std::string::npos) << text;
@@ -311,14 +302,9 @@ TEST_F(StatsTest, TheFormsAreWrittenToACallbackAndToADescriptor) {
     EXPECT_NE(text.find(cma_version()), std::string::npos) << text;
     EXPECT_EQ(text.back(), '\n');
   }
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  EXPECT_EQ(cma_stats_dump(ends[1], CMA_STATS_JSON), 0);
-  close(ends[1]);
-  char first = 0;
-  EXPECT_EQ(read(ends[0], &first, 1), 1);
-  EXPECT_EQ(first, '{');
-  close(ends[0]);
+  const std::string json =
+      TextWrittenBy([](int fd) { EXPECT_EQ(cma_stats_dump(fd, CMA_STATS_JSON), 0); });
+  EXPECT_EQ(json.substr(0, 1), "{");
 }
 
 TEST_F(StatsTest, AnUnknownFormIsRefused) {
