@@ -36,6 +36,7 @@ struct Depot {
 constexpr size_t DepotCapacity(SizeClass c) {
   return std::clamp<size_t>(kMiB / ClassBytes(c), 256, 4096);
 }
+static_assert(DepotCapacity(1) * sizeof(std::byte*) <= Metadata::kMaxBytes);
 
 // What of an arena's superblocks is where, in bytes.
 struct ArenaStats {
