@@ -111,7 +111,7 @@ TEST_F(MixedBlocksTest, ReallocMovesThemAndKeepsWhatIsInThem) {
 
 TEST_F(MixedBlocksTest, AnAlignedOneIsAligned) {
   std::vector<void*> blocks;
-  for (int i = 0; i < 1000; ++i) {
+  while (blocks.size() < 1000 || (!IsMixed(blocks.back()) && blocks.size() < 20'000)) {
     blocks.push_back(cma_aligned_alloc(128, 384));
     ASSERT_EQ(AddressOf(blocks.back()) % 128, 0u);
   }

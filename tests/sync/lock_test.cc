@@ -146,7 +146,7 @@ TEST(LockDeathTest, TakingALowerRankIsReportedInDebugBuilds) {
 TEST(LockDeathTest, TakingTheSameRankTwiceIsReportedInDebugBuilds) {
   if (!kChecksRanks) GTEST_SKIP() << "release builds do not check the order of locks";
 
-  EXPECT_DEATH(TakeInWrongOrder(LockRank::kMetadata, LockRank::kMetadata), "lock order violated");
+  EXPECT_DEATH(TakeInWrongOrder(LockRank::kHugeBlocks, LockRank::kHugeBlocks), "lock order violated");
   EXPECT_DEATH(TakeInWrongOrder(LockRank::kCentralHeap, LockRank::kCentralHeap),
                "lock order violated");
 }
