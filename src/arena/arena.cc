@@ -123,7 +123,7 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growt
 }
 
 // Whether one that is empty may go at once.
-bool Arena::HasOtherSlab(const Slab* slab) const {
+bool Arena::MayGoWhenEmpty(const Slab* slab) const {
   if (slab->is_mixed) return true;
   for (const IntrusiveList<Slab>& list : partial_[slab->size_class]) {
     if (list.front() != nullptr && list.front() != slab) return true;
@@ -145,7 +145,7 @@ size_t Arena::GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count) 
   slab->superblock->needs_sweep = true;
   Relist(slab);
   // The last slab of a class stays until a sweep finds it empty.
-  if (slab->free_blocks == slab->capacity && HasOtherSlab(slab)) RemoveSlab(slab);
+  if (slab->free_blocks == slab->capacity && MayGoWhenEmpty(slab)) RemoveSlab(slab);
   return n;
 }
 

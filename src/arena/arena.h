@@ -167,7 +167,7 @@ class alignas(kIsolation) Arena {
   size_t GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void GiveOneRun(Superblock* superblock, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  bool HasOtherSlab(const Slab* slab) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool MayGoWhenEmpty(const Slab* slab) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   void CheckDoubleFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

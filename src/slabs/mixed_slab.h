@@ -11,7 +11,10 @@
 #ifndef CMA_SLABS_MIXED_SLAB_H_
 #define CMA_SLABS_MIXED_SLAB_H_
 
+#include <atomic>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 
 #include "base/bits.h"
 #include "central/superblock.h"

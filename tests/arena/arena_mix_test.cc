@@ -32,15 +32,7 @@ class ArenaMixTest : public cma_test::ArenaFixture {
   // Fills so many superblocks with blocks of kBytes and gives all but one block in so many back;
   // those that stay.
   std::vector<std::byte*> Survivors(size_t superblocks, size_t keep_one_in) {
-    const std::vector<std::byte*> blocks =
-        TakeAll(ClassOf(kBytes), superblocks * kSuperblockBytes / kBytes);
-    std::vector<std::byte*> kept;
-    std::vector<std::byte*> gone;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      (i % keep_one_in == 0 ? kept : gone).push_back(blocks[i]);
-    }
-    Give(gone);
-    return kept;
+    return Thin(TakeAll(ClassOf(kBytes), superblocks * kSuperblockBytes / kBytes), keep_one_in);
   }
 
   bool IsMixed(const std::byte* block) { return SlabAt(SuperblockOf(block), block)->is_mixed; }

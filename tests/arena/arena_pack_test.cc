@@ -33,17 +33,6 @@ class ArenaPackTest : public cma_test::ArenaFixture {
     return blocks;
   }
 
-  // All but one block in so many; those that stay.
-  std::vector<std::byte*> Thin(const std::vector<std::byte*>& blocks, size_t keep_one_in) {
-    std::vector<std::byte*> kept;
-    std::vector<std::byte*> gone;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      (i % keep_one_in == 0 ? kept : gone).push_back(blocks[i]);
-    }
-    Give(gone);
-    return kept;
-  }
-
   // Takes blocks of another size until the arena has one superblock more.
   void Grow() {
     const size_t before = Stats().superblock_bytes;

@@ -25,6 +25,17 @@ class ArenaFixture : public HeapFixture {
     arena_.GiveBlocks(blocks.data(), blocks.size());
   }
 
+  // Gives all but one block in so many back; those that stay.
+  std::vector<std::byte*> Thin(const std::vector<std::byte*>& blocks, size_t keep_one_in) {
+    std::vector<std::byte*> kept;
+    std::vector<std::byte*> gone;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      (i % keep_one_in == 0 ? kept : gone).push_back(blocks[i]);
+    }
+    Give(gone);
+    return kept;
+  }
+
   cma::ArenaStats Stats() {
     cma::LockGuard guard(arena_.lock());
     return arena_.Stats();
