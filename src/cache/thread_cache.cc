@@ -131,17 +131,19 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
 // While it lives, a fork's child does not trust the cache's lists.
 class SlowPath {
  public:
-  explicit SlowPath(ThreadCache* cache) : cache_(cache) {
+  explicit SlowPath(ThreadCache* cache)
+      : cache_(cache), within_another_(cache->in_slow_path.load(std::memory_order_relaxed)) {
     cache_->in_slow_path.store(true, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   ~SlowPath() {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    cache_->in_slow_path.store(false, std::memory_order_relaxed);
+    cache_->in_slow_path.store(within_another_, std::memory_order_relaxed);
   }
 
  private:
   ThreadCache* const cache_;
+  const bool within_another_;  // EmptyCache() of a thread that moves to another arena
 };
 
 // Whether the block was one of a heap that the program has made; it is back there then.
