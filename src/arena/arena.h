@@ -56,6 +56,7 @@ struct ArenaStats {
 struct ArenaClassStats {
   static constexpr size_t kFullnesses = 5;
   size_t lent = 0;  // live, or in a thread's cache or parcel
+  size_t in_mixed = 0;  // of those lent and in the depot: not in a slab of the class
   size_t depot = 0;
   size_t free = 0;  // in slabs
   size_t slabs = 0;

@@ -15,7 +15,10 @@ void Arena::CountSlab(const Slab* slab, ArenaStats& stats, ArenaClassStats* clas
   if (slab->is_mixed) {
     size_t lent[kSmallClasses] = {};
     CountMixedBlocks(slab, lent);
-    for (SizeClass c = 1; c < kSmallClasses; ++c) classes[c].lent += lent[c];
+    for (SizeClass c = 1; c < kSmallClasses; ++c) {
+      classes[c].lent += lent[c];
+      classes[c].in_mixed += lent[c];
+    }
     return;
   }
   ArenaClassStats& c = classes[slab->size_class];

@@ -83,6 +83,7 @@ void SplitClasses(Workspace& space) {
     to.live = from.lent - to.cached;
     to.depot = from.depot;
     to.free = from.free;
+    to.in_mixed = from.in_mixed;
     to.slabs = from.slabs;
     std::copy_n(from.slabs_by_fullness, to.slabs_by_fullness.size(), to.slabs_by_fullness.begin());
   }

@@ -19,7 +19,8 @@ struct ClassFigures {
   size_t cached;  // in threads' lists
   size_t depot;   // in arenas, for whoever takes next
   size_t free;    // in slabs
-  size_t slabs;
+  size_t in_mixed;  // of those that are not free: in slabs that several classes share
+  size_t slabs;     // of the class alone
   std::array<size_t, ArenaClassStats::kFullnesses> slabs_by_fullness;
 
   bool IsEmpty() const { return live + cached + depot + free + slabs == 0; }

@@ -70,6 +70,7 @@ void WriteClass(SizeClass c, const ClassFigures& figures, Text& text) {
   AddMember(text.Add(", "), "cached_blocks", figures.cached);
   AddMember(text.Add(", "), "depot_blocks", figures.depot);
   AddMember(text.Add(", "), "free_blocks", figures.free);
+  AddMember(text.Add(", "), "mixed_slab_blocks", figures.in_mixed);
   AddMember(text.Add(", "), "slabs", figures.slabs).Add(", \"slabs_by_fullness\": [");
   for (size_t i = 0; i < figures.slabs_by_fullness.size(); ++i) {
     text.Add(i == 0 ? "" : ", ").AddNumber(figures.slabs_by_fullness[i]);

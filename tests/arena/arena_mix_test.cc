@@ -106,6 +106,12 @@ TEST_F(ArenaMixTest, StatisticsTellTheClassOfEveryBlock) {
 
   EXPECT_EQ(classes[ClassOf(kBytes)].lent, kept.size());
   EXPECT_EQ(classes[ClassOf(896)].lent, blocks.size());
+  for (const SizeClass c : {ClassOf(kBytes), ClassOf(896)}) {
+    const ArenaClassStats& of_class = classes[c];
+    EXPECT_GT(of_class.in_mixed, 0u);
+    EXPECT_EQ(of_class.lent + of_class.free,
+              of_class.slabs * (kUnitBytes / ClassBytes(c)) + of_class.in_mixed);
+  }
 }
 
 }  // namespace
