@@ -113,17 +113,18 @@ class HugeBlocks {
   Metadata* const metadata_;
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
-  Block* table_[kBuckets] ABSL_GUARDED_BY(lock_) = {};
   IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // newest first
-  struct {
-    const std::byte* start;
-    size_t bytes;
-  } recent_[kRecent] ABSL_GUARDED_BY(lock_) = {};
   size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> live_bytes_{0};
   std::atomic<size_t> live_count_{0};
   std::atomic<size_t> cached_bytes_{0};
   std::atomic<size_t> returned_bytes_{0};
+  // Last: what is read of a program that has no huge block lies in pages that others write.
+  struct {
+    const std::byte* start;
+    size_t bytes;
+  } recent_[kRecent] ABSL_GUARDED_BY(lock_) = {};
+  Block* table_[kBuckets] ABSL_GUARDED_BY(lock_) = {};
 };
 
 }  // namespace cma
