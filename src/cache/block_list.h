@@ -23,13 +23,6 @@ inline constexpr uintptr_t kFullMark = 1;
 
 using BlockList = Cursor;  // the slot that the next Push fills
 
-// What the hit path does not need to know of a list.
-struct ListArray {
-  Cursor slots;
-  uint16_t capacity = 0;  // slots; 0: the list is not in use and has no array
-  uint16_t depth_at_sweep = 0;
-};
-
 // The array of every list that is not in use: empty and full at once. Read by all threads and
 // never written; what is written shares no line with it.
 struct alignas(kIsolation) EmptySlots {
@@ -37,6 +30,54 @@ struct alignas(kIsolation) EmptySlots {
 };
 extern EmptySlots g_empty_slots;
 inline constexpr uintptr_t* g_no_slots = g_empty_slots.slots;
+
+// What the hit path does not need to know of a list. In one word: a cache has one for every class,
+// and other threads see an array together with its length.
+class ListArray {
+ public:
+  static constexpr size_t kMaxCapacity = 254;
+
+  // The list is not in use.
+  constexpr ListArray() = default;
+  // `slots`: SlotCount(capacity) words. REQUIRES: 0 < capacity <= kMaxCapacity.
+  ListArray(uintptr_t* slots, size_t capacity, size_t depth_at_sweep = 0)
+      : word_(AddressOf(slots + capacity / 2) << kAddressShift | capacity << kCapacityShift |
+              depth_at_sweep) {}
+  ListArray(const ListArray& other) : word_(other.word()) {}
+  ListArray& operator=(const ListArray& other) {
+    __atomic_store_n(&word_, other.word(), __ATOMIC_RELAXED);
+    return *this;
+  }
+
+  uintptr_t* slots() const {
+    const uint64_t word = this->word();
+    if (word == 0) return g_no_slots;
+    return reinterpret_cast<uintptr_t*>(word >> kAddressShift) - CapacityIn(word) / 2;
+  }
+  // Of blocks; 0: the list is not in use and has no array.
+  size_t capacity() const { return CapacityIn(word()); }
+  size_t depth_at_sweep() const { return word() & kMask; }
+  void NoteDepth(size_t depth) { *this = ListArray(slots(), capacity(), depth); }
+
+  // Blocks in the list whose top is `top`.
+  size_t DepthOf(const uintptr_t* top) const { return static_cast<size_t>(top - slots()) - 1; }
+  // Whether the list is in use and less than half full: so far it takes blocks of other arenas too.
+  // The word begins with the address of the last slot for them.
+  bool TakesForeign(const uintptr_t* top) const {
+    return AddressOf(top) <= word() >> kAddressShift;
+  }
+
+ private:
+  static constexpr unsigned kAddressShift = 16;
+  static constexpr unsigned kCapacityShift = 8;
+  static constexpr uint64_t kMask = 0xff;
+  static_assert(kAddressBits + kAddressShift <= 64 && kMaxCapacity <= kMask);
+
+  static size_t CapacityIn(uint64_t word) { return word >> kCapacityShift & kMask; }
+  uint64_t word() const { return __atomic_load_n(&word_, __ATOMIC_RELAXED); }
+
+  uint64_t word_ = 0;
+};
 
 // Words of an array for so many blocks, the two marks included.
 constexpr size_t SlotCount(size_t capacity) { return capacity + 2; }
@@ -46,9 +87,7 @@ inline uint64_t& KeyOf(uintptr_t block) { return reinterpret_cast<uint64_t*>(blo
 
 // Writes to the free block before it is read: its line, which may be in another core's cache, comes
 // over once, to be written, and not first as a copy and then again.
-inline void ClaimLine(uintptr_t block) {
-  *reinterpret_cast<volatile uint64_t*>(block) = 0;
-}
+inline void ClaimLine(uintptr_t block) { *reinterpret_cast<volatile uint64_t*>(block) = 0; }
 
 // Pops a block off list `c`; kBottomMark if it is empty.
 inline uintptr_t Pop(BlockList* lists, size_t c) {

@@ -14,7 +14,9 @@
 namespace cma {
 namespace {
 
-constexpr size_t kCacheBytes = 8 * kKiB;
+// A cache and the first arrays of its lists: a dozen, all that a thread needs which allocates little.
+constexpr size_t kCacheBytes = 4 * kKiB;
+static_assert(sizeof(ThreadCache) <= kCacheBytes - 512, "some lists have their first array");
 
 // A thread that has not allocated yet, and one that has ended its cache. Never written.
 constinit ThreadCache g_no_cache;
@@ -46,7 +48,7 @@ ThreadCache* NewCache() {
   void* const memory = g_heap.metadata.Take(kCacheBytes);
   if (memory == nullptr) return nullptr;
   auto* const cache = new (memory) ThreadCache;
-  // The first arrays follow the cache: a thread that allocates little touches one or two pages.
+  // The first arrays follow the cache.
   constexpr size_t kUsed = RoundUp(sizeof(ThreadCache), 64);
   cache->arrays.Lend(static_cast<std::byte*>(memory) + kUsed, kCacheBytes - kUsed);
   cache->SetArena(arena);

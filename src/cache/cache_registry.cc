@@ -68,7 +68,8 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
   for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
     for (SizeClass c = 1; c < kSizeClasses; ++c) {
       // A list that is being moved to another array may look far too deep.
-      const size_t depth = std::min(cache->depth(c), ArrayPool::kMaxSlots - 2);
+      const ListArray array = cache->backing[c];
+      const size_t depth = std::min(array.DepthOf(cache->lists[c]), array.capacity());
       totals.bytes += depth * ClassBytes(c);
       if (blocks != nullptr) blocks[c] += depth;
     }
@@ -83,8 +84,9 @@ bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
   if (!lock_.TryAcquire()) return false;
   bool found = false;
   for (ThreadCache* cache = caches_.front(); cache != nullptr && !found; cache = cache->next) {
-    const uintptr_t* const first = cache->backing[c].slots + 1;
-    const size_t depth = std::min(cache->depth(c), ArrayPool::kMaxSlots - 2);
+    const ListArray array = cache->backing[c];
+    const uintptr_t* const first = array.slots() + 1;
+    const size_t depth = std::min(array.DepthOf(cache->lists[c]), array.capacity());
     found = std::find(first, first + depth, block) != first + depth;
   }
   lock_.Release();

@@ -12,7 +12,7 @@ namespace cma {
 namespace {
 
 // With its two marks an array of so many slots fills 2 KiB. Seen in batch_order/1.
-constexpr size_t kMaxCapacity = 254;
+constexpr size_t kMaxCapacity = ListArray::kMaxCapacity;
 // Blocks, and bytes of blocks, of a new list. Seen in idle_threads; larson_server/1 is the same
 // with half and double.
 constexpr size_t kFirstCapacity = 6;
@@ -29,21 +29,17 @@ size_t FirstOf(SizeClass c) {
 
 // Makes the list's array `capacity` slots long; false if there is no memory for it.
 bool SetCapacity(ThreadCache* cache, SizeClass c, size_t capacity) {
-  ListArray& array = cache->backing[c];
+  const ListArray old = cache->backing[c];
   const size_t depth = cache->depth(c);
   auto* slots = cache->arrays.Take(SlotCount(capacity), g_heap.metadata);
   if (slots == nullptr) return false;
-  uintptr_t* const old = array.slots;
   slots[0] = kBottomMark;
-  memcpy(slots + 1, old + 1, depth * sizeof(uintptr_t));
+  memcpy(slots + 1, old.slots() + 1, depth * sizeof(uintptr_t));
   memset(slots + 1 + depth, 0, (capacity - depth) * sizeof(uintptr_t));
   slots[capacity + 1] = kFullMark;
-  const size_t old_capacity = array.capacity;
   cache->lists[c] = slots + 1 + depth;
-  array.capacity = static_cast<uint16_t>(capacity);
-  array.slots = slots;
-  cache->keep_below[c] = slots + 1 + capacity / 2;
-  if (old_capacity != 0) cache->arrays.Give(old, SlotCount(old_capacity));
+  cache->backing[c] = ListArray(slots, capacity, old.depth_at_sweep());
+  if (old.capacity() != 0) cache->arrays.Give(old.slots(), SlotCount(old.capacity()));
   return true;
 }
 
@@ -96,7 +92,7 @@ void GiveBack(ThreadCache* cache, SizeClass c, uintptr_t* addresses, size_t coun
 }  // namespace
 
 void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
-  const size_t capacity = cache->backing[c].capacity;
+  const size_t capacity = cache->backing[c].capacity();
   const size_t most = MostOf(c, list_bytes);
   if (capacity >= most) return;
   if (capacity == 0) {
@@ -110,18 +106,11 @@ void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
 }
 
 void Retire(ThreadCache* cache, SizeClass c) {
-  ListArray& array = cache->backing[c];
-  const size_t bytes = (array.capacity - FirstOf(c)) * ClassBytes(c);
-  g_caches.Unclaim(cache, bytes);
-  uintptr_t* const slots = array.slots;
-  const size_t capacity = array.capacity;
-  // One by one: statistics read the cursor meanwhile.
-  array.slots = g_no_slots;
-  array.capacity = 0;
-  array.depth_at_sweep = 0;
-  cache->keep_below[c] = nullptr;
+  const ListArray old = cache->backing[c];
+  g_caches.Unclaim(cache, (old.capacity() - FirstOf(c)) * ClassBytes(c));
+  cache->backing[c] = ListArray();
   cache->lists[c] = g_no_slots + 1;
-  cache->arrays.Give(slots, SlotCount(capacity));
+  cache->arrays.Give(old.slots(), SlotCount(old.capacity()));
 }
 
 void GiveOne(Arena* arena, uintptr_t block) {
@@ -143,7 +132,7 @@ void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes)
 void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
   BlockList& list = cache->lists[c];
   const size_t depth = cache->depth(c);
-  uintptr_t* const oldest = cache->backing[c].slots + 1;
+  uintptr_t* const oldest = cache->backing[c].slots() + 1;
   GiveBack(cache, c, oldest, count, what);
   memmove(oldest, oldest + count, (depth - count) * sizeof(uintptr_t));
   list = list - count;
@@ -152,9 +141,9 @@ void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
 void SweepLists(ThreadCache* cache) {
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
     ListArray& array = cache->backing[c];
-    if (array.capacity == 0) continue;
+    if (array.capacity() == 0) continue;
     size_t depth = cache->depth(c);
-    if (depth == array.depth_at_sweep) {
+    if (depth == array.depth_at_sweep()) {
       if (depth == 0) {
         Retire(cache, c);
         continue;
@@ -162,7 +151,7 @@ void SweepLists(ThreadCache* cache) {
       Flush(cache, c, (depth + 1) / 2, GiveFor::kGood);
       depth = cache->depth(c);
     }
-    array.depth_at_sweep = static_cast<uint16_t>(depth);
+    array.NoteDepth(depth);
   }
   cache->outbox.PostStale(g_heap.arenas);
   g_heap.releaser.NoteFreed();

@@ -91,7 +91,7 @@ std::byte* TakeUncached(SizeClass c) {
 size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c,
                   Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   BlockList& list = cache->lists[c];
-  const size_t want = std::max<size_t>(cache->backing[c].capacity / 2, 1);
+  const size_t want = std::max<size_t>(cache->backing[c].capacity() / 2, 1);
   auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));
   const size_t n = arena.TakeBlocks(c, out, want, growth);
   if (n != 0 && &arena != cache->arena) cache->mixed = true;
@@ -121,7 +121,7 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   if (IsFull(list)) {
     CountEvent(cache);
     Grow(cache, c, kOverflowBytes);
-    const size_t capacity = cache->backing[c].capacity;
+    const size_t capacity = cache->backing[c].capacity();
     if (capacity == 0) return GiveOne(cache->arena, block);
     if (IsFull(list)) Flush(cache, c, (capacity + 1) / 2, GiveFor::kReuse);
   }
@@ -194,7 +194,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
   ThreadCache::Reclaim();
   Grow(cache, c, ListBytes(c));  // it has lost its array
-  return cache->backing[c].capacity != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
+  return cache->backing[c].capacity() != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
 }
 
 // Outside of all superblocks.
@@ -236,7 +236,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   if (cache->outbox.RecentOf(block) == block) [[unlikely]]
     return FreeCached(block, c, owner);
   uintptr_t* const slot = cache->lists[c];
-  if (slot < cache->keep_below[c] && !IsUserHeap(owner)) {
+  if (cache->backing[c].TakesForeign(slot) && !IsUserHeap(owner)) {
     ClaimLine(block);
     cache->mixed = true;
     if (KeyOf(block) == key) [[unlikely]]
@@ -301,11 +301,11 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
       Grow(cache, c, ListBytes(c));
-      if (cache->backing[c].capacity == 0) return TakeUncached(c);
+      if (cache->backing[c].capacity() == 0) return TakeUncached(c);
       if (Refill(cache, c, Growth::kNone) == 0) {
         FollowMemory(cache);
         Grow(cache, c, ListBytes(c));  // it may have lost its array
-        if (cache->backing[c].capacity == 0) return TakeUncached(c);
+        if (cache->backing[c].capacity() == 0) return TakeUncached(c);
         const bool filled = Refill(cache, c, Growth::kBySuperblocks) != 0 ||
                             RefillAfterRefusal(cache, c) != 0;
         if (!filled) return nullptr;
@@ -357,7 +357,7 @@ void ThreadCache::FlushCurrent() {
 void EmptyCache(ThreadCache* cache) {
   SlowPath slow(cache);
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    if (cache->backing[c].capacity == 0) continue;
+    if (cache->backing[c].capacity() == 0) continue;
     Flush(cache, c, cache->depth(c), GiveFor::kGood);
     Retire(cache, c);
   }

@@ -30,10 +30,7 @@ static_assert(kMaxArenas < kNoCacheOwner);
 
 struct ThreadCache {
   // No list is in use.
-  constexpr ThreadCache() {
-    lists.fill(BlockList(g_no_slots + 1));
-    backing.fill({Cursor(g_no_slots)});
-  }
+  constexpr ThreadCache() { lists.fill(BlockList(g_no_slots + 1)); }
 
   // First: a list is at the cache's address plus 8 times its class.
   std::array<BlockList, kSizeClasses> lists{};
@@ -44,8 +41,6 @@ struct ThreadCache {
   // Here and not in one table for all: malloc has the cache's address in a register already.
   SizeClassTable class_of = kSizeClassOf;
   std::array<ListArray, kSizeClasses> backing{};
-  // Where in its array a list is half full: up to there it takes blocks of other arenas too.
-  std::array<uintptr_t*, kSizeClasses> keep_below{};
 
   ThreadCache* next = nullptr;  // registry of live caches (ListNode's fields: lists come first here)
   ThreadCache* prev = nullptr;
@@ -68,7 +63,7 @@ struct ThreadCache {
 
   // Blocks in the list. Other threads may ask, and get a moment's truth.
   size_t depth(SizeClass c) const {
-    return static_cast<size_t>(lists[c] - backing[c].slots) - 1;
+    return backing[c].DepthOf(lists[c]);
   }
 
   // A block of the class; nullptr with no errno if the OS refuses memory.

@@ -2,9 +2,9 @@
 // block cannot reach them.
 //
 // New threads come here for many tables each, and often many at once. So the memory lies on shelves
-// with a lock each (leaves; fork takes all, by number), and a thread always goes to the same one: what
-// it gives back is there for its successor, whose stack the C library likes to put in the same place.
-// A program of one thread uses one shelf.
+// with a lock each (leaves; fork takes all, by number), and a thread always goes to the same one:
+// what it gives back is there for its successor, whose stack the C library likes to put in the same
+// place. A program of one thread uses one shelf.
 //
 // Thread-safe. Nothing is returned to the OS; what is given back is reused.
 #ifndef CMA_CENTRAL_METADATA_H_

@@ -38,7 +38,7 @@ TEST_F(CacheRegistryTest, TheBytesOfAllListsAreCounted) {
   } blocks[3];
   uintptr_t slots[] = {kBottomMark, 0, 0, 0, kFullMark};
   const SizeClass c = ClassOf(48);
-  two_.backing[c].slots = slots;
+  two_.backing[c] = ListArray(slots, 3);
   two_.lists[c] = slots + 1;
   for (Block& block : blocks) Push(two_.lists.data(), c, AddressOf(&block), 1);
   registry_.Add(&one_);
@@ -53,7 +53,7 @@ TEST_F(CacheRegistryTest, ABlockIsHeldWhileItIsInAListOfItsClass) {
   } blocks[2];
   uintptr_t slots[] = {kBottomMark, 0, 0, kFullMark};
   const SizeClass c = ClassOf(48);
-  two_.backing[c].slots = slots;
+  two_.backing[c] = ListArray(slots, 2);
   two_.lists[c] = slots + 1;
   for (Block& block : blocks) Push(two_.lists.data(), c, AddressOf(&block), 1);
   registry_.Add(&one_);

@@ -171,7 +171,7 @@ TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatWasKeptIsReported) {
   for (const size_t bytes : {64u, 3000u}) {
     const SizeClass c = ClassOf(bytes);
     std::vector<void*> own;
-    while (t_cache == nullptr || t_cache->backing[c].capacity < 16) {
+    while (t_cache == nullptr || t_cache->backing[c].capacity() < 16) {
       own.push_back(cma_malloc(bytes));
     }
     while (t_cache->depth(c) != 0) own.push_back(cma_malloc(bytes));
@@ -192,7 +192,7 @@ TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatIsOnItsWayIsReportedThoughTheL
   void* const block = TakeFromOther(64, 1)[0];
   cma_free(block);
   std::vector<void*> own;
-  while (t_cache->backing[c].capacity < 16) own.push_back(cma_malloc(64));
+  while (t_cache->backing[c].capacity() < 16) own.push_back(cma_malloc(64));
   while (t_cache->depth(c) != 0) own.push_back(cma_malloc(64));
 
   EXPECT_DEATH(cma_free(block), "double free of 0x");

@@ -44,7 +44,7 @@ class ThreadCacheTest : public testing::Test {
     for (void* block : blocks) cma_free(block);
   }
 
-  static size_t CapacityOf(SizeClass c) { return t_cache->backing[c].capacity; }
+  static size_t CapacityOf(SizeClass c) { return t_cache->backing[c].capacity(); }
 
   // Makes the cache look over its lists, as it does from time to time.
   static void LookOverLists() {
