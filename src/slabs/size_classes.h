@@ -1,10 +1,11 @@
 // Which sizes blocks come in.
 //
-// Every multiple of 16 up to 256 B, then 8 classes per doubling up to 4 KiB and 16 up to 32 KiB,
-// where one block's waste is a page. Finer classes save a few percent of small blocks and cost
-// locality: a freed block is found again by the next request of its class only. Chosen by
-// thread_local_churn, simulated, and steady_random (docs/performance.md). Small blocks, up to
-// kSmallMax, come from slabs, the others from runs.
+// Every multiple of 16 up to 256 B, then 8 classes per doubling up to 16 KiB (one more after 4 KiB,
+// where something is often put before a page), and 16 from there to 32 KiB. Finer classes waste less
+// of each block and cost locality, as a freed block is found again by the next request of its class
+// only; and the slabs of each are partly free. Chosen by thread_local_churn, simulated, slot_churn and
+// steady_random (docs/performance.md). Small blocks, up to kSmallMax, come from slabs, the others
+// from runs.
 #ifndef CMA_SLABS_SIZE_CLASSES_H_
 #define CMA_SLABS_SIZE_CLASSES_H_
 
@@ -26,9 +27,9 @@ struct Range {
   size_t last;
   size_t step;
 };
-inline constexpr Range kRanges[] = {{256, 16},       {512, 32},       {1 * kKiB, 64},
-                                    {2 * kKiB, 128}, {8 * kKiB, 256}, {16 * kKiB, 512},
-                                    {32 * kKiB, kKiB}};
+inline constexpr Range kRanges[] = {{256, 16},        {512, 32},         {1 * kKiB, 64},
+                                    {2 * kKiB, 128},  {4608, 256},       {8 * kKiB, 512},
+                                    {16 * kKiB, kKiB}, {32 * kKiB, kKiB}};
 
 constexpr size_t CountUpTo(size_t bytes) {
   size_t count = 0;

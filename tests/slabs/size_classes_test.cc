@@ -50,15 +50,22 @@ TEST(SizeClassesTest, FromThereOnABlockWastesLessThanAnEighthOfItsSize) {
   }
 }
 
-TEST(SizeClassesTest, ABlockAbove4KiBWastesLessThanASixteenth) {
-  for (size_t size = 4 * kKiB + 1; size <= kMediumMax; ++size) {
+TEST(SizeClassesTest, ABlockAbove16KiBWastesLessThanASixteenth) {
+  for (size_t size = 16 * kKiB + 1; size <= kMediumMax; ++size) {
     ASSERT_LT((ClassBytes(ClassOf(size)) - size) * 16, size) << size;
   }
 }
 
-TEST(SizeClassesTest, EightClassesPerDoublingFrom256BytesAndSixteenFrom4KiB) {
+TEST(SizeClassesTest, APageWithALittleBeforeItWastesLessThanASixteenth) {
+  for (size_t size = 4 * kKiB + 1; size <= 4 * kKiB + 256; ++size) {
+    ASSERT_LT((ClassBytes(ClassOf(size)) - size) * 16, size) << size;
+  }
+}
+
+TEST(SizeClassesTest, EightClassesPerDoublingFrom256BytesAndSixteenFrom16KiB) {
   for (size_t size = 256; size < kMediumMax; size *= 2) {
-    EXPECT_EQ(ClassOf(2 * size) - ClassOf(size), size < 4 * kKiB ? 8u : 16u) << size;
+    const SizeClass expected = size == 4 * kKiB ? 9 : size < 16 * kKiB ? 8 : 16;
+    EXPECT_EQ(ClassOf(2 * size) - ClassOf(size), expected) << size;
   }
 }
 
