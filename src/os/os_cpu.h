@@ -13,8 +13,9 @@ inline constexpr size_t kMaxCpus = 4096;
 // registered, else sched_getcpu(). Always below kMaxCpus.
 uint32_t OsCurrentCpu();
 
-// Fills ranks[cpu] with a dense number for each CPU of the process's affinity mask (0 for the
-// others) and returns how many CPUs there are, at least 1. Never allocates.
+// Fills ranks[cpu] with a dense number for each CPU of the process's affinity mask and returns how
+// many CPUs there are, at least 1. The other CPUs, where threads may come if the mask is widened
+// later, are spread over the same numbers. Never allocates.
 size_t OsAllowedCpus(uint16_t (&ranks)[kMaxCpus]);
 
 }  // namespace cma

@@ -38,7 +38,12 @@ size_t OsAllowedCpus(uint16_t (&ranks)[kMaxCpus]) {
   for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
     if ((mask[cpu / 8] >> (cpu % 8)) & 1) ranks[cpu] = count++;
   }
-  return count == 0 ? 1 : count;
+  if (count == 0) return 1;
+  // The mask may be widened later: those are spread as well.
+  for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
+    if (((mask[cpu / 8] >> (cpu % 8)) & 1) == 0) ranks[cpu] = static_cast<uint16_t>(cpu % count);
+  }
+  return count;
 }
 
 }  // namespace cma

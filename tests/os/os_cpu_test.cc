@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <set>
 #include <thread>
 #include <vector>
@@ -70,6 +71,22 @@ TEST(OsCpuTest, CpusOutsideTheMaskCountForNothing) {
 
     for (const uint16_t rank : ranks) ASSERT_EQ(rank, 0u);
   }).join();
+}
+
+TEST(OsCpuTest, CpusOutsideTheMaskAreSpreadOverTheRanks) {
+  static uint16_t ranks[kMaxCpus];
+  const std::vector<int> cpus = AllowedCpus();
+
+  const size_t count = OsAllowedCpus(ranks);
+
+  std::set<uint16_t> used;
+  for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
+    ASSERT_LT(ranks[cpu], count);
+    if (std::find(cpus.begin(), cpus.end(), static_cast<int>(cpu)) == cpus.end()) {
+      used.insert(ranks[cpu]);
+    }
+  }
+  EXPECT_EQ(used.size(), count);
 }
 
 }  // namespace
