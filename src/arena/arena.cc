@@ -81,9 +81,9 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth
     Slab* slab = FullestSlab(c);
     if (slab == nullptr) {
       // A batch need not be full: a slab is opened for the first block only.
-      if (n > 0) break;
+      if (n > 0 || growth == Growth::kNone) break;
       n = TakeMixed(c, out, want);
-      if (n > 0 || (growth == Growth::kNone && !runs_.HasSlabRun())) break;
+      if (n > 0 || (growth == Growth::kBySlabs && !runs_.HasSlabRun())) break;
       slab = AddSlab(c);
       if (slab == nullptr) break;
     }

@@ -8,6 +8,7 @@
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
 #include "cache/list_upkeep.h"
+#include "cache/refill.h"
 #include "cache/uncached.h"
 #include "cache/wrong_pointer.h"
 #include "heaps/user_heaps.h"
@@ -26,11 +27,6 @@ constexpr Milliseconds kSweepDelay = 100;
 // Misses and overflows between two looks at the clock. Half and double the same in slot_churn/1 and
 // larson_server/1.
 constexpr uint32_t kStepEvents = 32;
-// Misses in a row on another CPU after which a thread moves to that CPU's arena. Half and double
-// are within the spread of larson_server/8 and thread_phases/8.
-constexpr int16_t kMovesBeforeSwitch = 8;
-// The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
-constexpr int16_t kMissesToStay = 1000;
 
 void CountEvent(ThreadCache* cache) {
   const uint32_t event = ++cache->events;
@@ -41,69 +37,6 @@ void CountEvent(ThreadCache* cache) {
   if (now - cache->swept < kSweepDelay) return;
   cache->swept = now;
   SweepLists(cache);
-}
-
-void MoveTo(ThreadCache* cache, Arena* arena) {
-  EmptyCache(cache);
-  cache->mixed = false;
-  cache->SetArena(arena);
-}
-
-// Follows the thread to another CPU once it has stayed there.
-void FollowCpu(ThreadCache* cache) {
-  const size_t index = g_heap.arenas.CurrentIndex();
-  if (index == cache->owner) [[likely]] {
-    cache->cpu_changed = 0;
-    return;
-  }
-  if (++cache->cpu_changed < kMovesBeforeSwitch) return;
-  cache->cpu_changed = 0;
-  Arena* const arena = g_heap.arenas.At(index);
-  if (arena == nullptr) return;
-  MoveTo(cache, arena);
-}
-
-// Goes to an arena that has much memory free, rather than let the thread's own one take more: what
-// lies free in the arena that the thread has left would add up to every arena's peak.
-void FollowMemory(ThreadCache* cache) {
-  Arena* const arena = g_heap.arenas.WithMuchFree(cache->arena);
-  if (arena == nullptr) return;
-  cache->cpu_changed = -kMissesToStay;
-  MoveTo(cache, arena);
-}
-
-// For a thread whose cache is gone: a block straight from an arena.
-std::byte* TakeUncached(SizeClass c) {
-  Arena* const home = g_heap.arenas.Current();
-  if (home == nullptr) return nullptr;
-  std::byte* block = nullptr;
-  g_heap.arenas.FromAny(home, [&block, c](Arena& arena) {
-    LockGuard guard(arena.lock());
-    return arena.TakeBlocks(c, &block, 1);
-  });
-  if (block != nullptr) KeyOf(AddressOf(block)) = 0;
-  g_heap.releaser.MaybeStart();
-  return block;
-}
-
-// Fills the empty list to half its capacity; how many blocks there are then.
-// REQUIRES: the caller holds the arena's lock.
-size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c,
-                  Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  BlockList& list = cache->lists[c];
-  const size_t want = std::max<size_t>(cache->backing[c].capacity() / 2, 1);
-  auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));
-  const size_t n = arena.TakeBlocks(c, out, want, growth);
-  if (n != 0 && &arena != cache->arena) cache->mixed = true;
-  list = list + n;
-  return n;
-}
-
-size_t Refill(ThreadCache* cache, SizeClass c, Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
-  const size_t n = RefillFrom(*arena, cache, c, growth);
-  arena->lock().Release();
-  return n;
 }
 
 // A block that carries the key is at home in its arena or in a list, or so it seems.
@@ -182,19 +115,6 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
     ReportWrongPointer("free", reinterpret_cast<void*>(block));
   }
   FreeCached(block, c, owner);
-}
-
-// The OS refuses memory. What other arenas have free comes first; then all that is free and within
-// reach goes back to the OS, and the list in need is tried again.
-size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
-  const auto refill = [cache, c](Arena& arena) {
-    LockGuard guard(arena.lock());
-    return RefillFrom(arena, cache, c, Growth::kBySuperblocks);
-  };
-  if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
-  ThreadCache::Reclaim();
-  Grow(cache, c, ListBytes(c));  // it has lost its array
-  return cache->backing[c].capacity() != 0 ? g_heap.arenas.FromAny(cache->arena, refill) : 0;
 }
 
 // Outside of all superblocks.
@@ -300,16 +220,10 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     CountEvent(cache);
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
-      Grow(cache, c, ListBytes(c));
-      if (cache->backing[c].capacity() == 0) return TakeUncached(c);
-      if (Refill(cache, c, Growth::kNone) == 0) {
-        FollowMemory(cache);
-        Grow(cache, c, ListBytes(c));  // it may have lost its array
-        if (cache->backing[c].capacity() == 0) return TakeUncached(c);
-        const bool filled = Refill(cache, c, Growth::kBySuperblocks) != 0 ||
-                            RefillAfterRefusal(cache, c) != 0;
-        if (!filled) return nullptr;
-      }
+      const SizeClass filled = FillList(cache, c);
+      // Where there is no memory for a list there may be for one block.
+      if (filled == 0) return TakeUncached(c);
+      c = filled;
     }
   }
   // Starting the thread allocates, perhaps from this very list: not before the block is out.

@@ -87,7 +87,7 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
       used = Carve(place.run, place.start, length, RunState::kUsed);
       break;
     }
-    if (growth == Growth::kNone || !AddSuperblock()) return {};
+    if (growth != Growth::kBySuperblocks || !AddSuperblock()) return {};
   }
   TouchPages(used, zero_pages);
   return used;

@@ -60,6 +60,17 @@ inline constexpr auto kClassBytes = [] {
 
 constexpr size_t ClassBytes(SizeClass c) { return kClassBytes[c]; }
 
+// The next class after `after` whose blocks can serve class `c` where those are short: they are wider
+// by a quarter at most, and aligned as its own are. 0 if there is none. Small classes only.
+constexpr SizeClass NextWider(SizeClass c, SizeClass after) {
+  const size_t bytes = ClassBytes(c);
+  const size_t alignment = bytes & -bytes;
+  for (SizeClass d = after + 1; d < kSmallClasses && ClassBytes(d) <= bytes + bytes / 4; ++d) {
+    if (ClassBytes(d) % alignment == 0) return d;
+  }
+  return 0;
+}
+
 // The class of every size up to kTableMax; size 0 has that of 1.
 using SizeClassTable = std::array<uint8_t, kTableMax + 1>;
 inline constexpr SizeClassTable kSizeClassOf = [] {

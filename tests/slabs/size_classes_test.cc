@@ -77,6 +77,21 @@ TEST(SizeClassesTest, AMultipleOfAnAlignmentHasAClassThatIsOneToo) {
   }
 }
 
+TEST(SizeClassesTest, AWiderClassIsAtMostAQuarterWiderAndAlignedAsWell) {
+  size_t served = 0;
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    const size_t bytes = ClassBytes(c);
+    const size_t alignment = bytes & -bytes;
+    for (SizeClass d = NextWider(c, c); d != 0; d = NextWider(c, d)) {
+      ASSERT_GT(ClassBytes(d), bytes);
+      ASSERT_LE(ClassBytes(d), bytes + bytes / 4);
+      ASSERT_EQ(ClassBytes(d) % alignment, 0u) << bytes;
+      ++served;
+    }
+  }
+  EXPECT_GT(served, kSmallClasses / 2);
+}
+
 TEST(SizeClassesTest, ARunHasAClassOnlyIfItsLengthIsExactlyThatOfOne) {
   for (size_t granules = 0; granules < kClassOfGranules.size(); ++granules) {
     const SizeClass c = kClassOfGranules[granules];

@@ -1,0 +1,137 @@
+// Large small blocks take what is free elsewhere before a slab is opened for them.
+#include "cache/refill.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <vector>
+
+#include <cma/cma.h>
+
+#include "arena/heap.h"
+#include "cache/cache_lifecycle.h"
+#include "cache/cache_registry.h"
+#include "support/one_cpu.h"
+
+namespace cma {
+namespace {
+
+// Before the first allocation.
+const bool g_prepared =
+    cma_test::StayOnThisCpu() && setenv("CMA_OPTIONS", "arenas=2,background_thread=0", 1) == 0;
+
+constexpr size_t kBytes = 9 * kKiB;
+constexpr size_t kWider = 10 * kKiB;
+static_assert(ClassBytes(ClassOf(kBytes)) == kBytes);
+static_assert(NextWider(ClassOf(kBytes), ClassOf(kBytes)) == ClassOf(kWider));
+
+class RefillTest : public testing::Test {
+ protected:
+  RefillTest() {
+    cma_free(cma_malloc(16));
+    home_ = t_cache->arena;
+    other_ = g_heap.arenas.At(1 - static_cast<size_t>(home_->id()));
+  }
+
+  ~RefillTest() override {
+    for (void* block : left_) cma_free(block);
+    cma_malloc_trim(0);
+  }
+
+  // Blocks of `bytes`, of which all but one in so many are free in their slabs afterwards.
+  void Thin(size_t bytes, size_t keep_one_in) {
+    std::vector<void*> blocks(100);
+    for (void*& block : blocks) block = cma_malloc(bytes);
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      if (i % keep_one_in == 0) {
+        left_.push_back(blocks[i]);
+      } else {
+        cma_free(blocks[i]);
+      }
+    }
+    ThreadCache::FlushCurrent();
+  }
+
+  void ThinInOther(size_t bytes, size_t keep_one_in) {
+    std::byte* blocks[100];
+    LockGuard guard(other_->lock());
+    size_t taken = 0;
+    while (taken < std::size(blocks)) {
+      taken += other_->TakeBlocks(ClassOf(bytes), blocks + taken, std::size(blocks) - taken);
+    }
+    for (size_t i = 0; i < std::size(blocks); ++i) {
+      if (i % keep_one_in == 0) {
+        left_.push_back(blocks[i]);
+      } else {
+        other_->GiveBlocks(&blocks[i], 1);
+      }
+    }
+  }
+
+  void* Allocate(size_t bytes) {
+    left_.push_back(cma_malloc(bytes));
+    return left_.back();
+  }
+
+  static Arena* OwnerOf(const void* block) {
+    return g_heap.arenas.Owner(g_address_map.FindSuperblock(AddressOf(block)));
+  }
+
+  Arena* home_;
+  Arena* other_;
+  std::vector<void*> left_;
+};
+
+TEST_F(RefillTest, ABlockOfAClassThatIsALittleWiderServesWhereSlabsAreLoose) {
+  ASSERT_TRUE(g_prepared);
+  Thin(kWider, 3);
+  Allocate(kWider);  // the list is in use
+
+  EXPECT_EQ(cma_malloc_usable_size(Allocate(kBytes)), kWider);
+}
+
+TEST_F(RefillTest, ItIsFreedAndAllocatedAgainAsOneOfTheWiderClass) {
+  Thin(kWider, 3);
+  Allocate(kWider);
+  void* const block = cma_malloc(kBytes);
+  ASSERT_EQ(cma_malloc_usable_size(block), kWider);
+
+  cma_free(block);
+
+  EXPECT_EQ(Allocate(kWider), block);
+}
+
+TEST_F(RefillTest, WhereSlabsAreDenseTheHeapGrows) {
+  Thin(kWider, 1);
+  Allocate(kWider);
+
+  EXPECT_EQ(cma_malloc_usable_size(Allocate(kBytes)), kBytes);
+}
+
+TEST_F(RefillTest, WhatIsFreeInAnotherArenasLooseSlabsComesFirst) {
+  ThinInOther(kBytes, 3);
+
+  void* const block = Allocate(kBytes);
+
+  EXPECT_EQ(OwnerOf(block), other_);
+  EXPECT_EQ(cma_malloc_usable_size(block), kBytes);
+}
+
+TEST_F(RefillTest, ItIsTakenUntilThoseAreDense) {
+  ThinInOther(kBytes, 3);
+
+  while (OwnerOf(Allocate(kBytes)) == other_) {
+  }
+
+  LockGuard guard(other_->lock());
+  EXPECT_FALSE(other_->IsLoose());
+}
+
+TEST_F(RefillTest, SmallerBlocksComeFromTheOwnArenaAlone) {
+  ThinInOther(1000, 3);
+
+  EXPECT_EQ(OwnerOf(Allocate(1000)), home_);
+}
+
+}  // namespace
+}  // namespace cma
