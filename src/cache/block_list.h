@@ -41,8 +41,7 @@ class ListArray {
   constexpr ListArray() = default;
   // `slots`: SlotCount(capacity) words. REQUIRES: 0 < capacity <= kMaxCapacity.
   ListArray(uintptr_t* slots, size_t capacity, size_t depth_at_sweep = 0)
-      : word_(AddressOf(slots + capacity / 2) << kAddressShift | capacity << kCapacityShift |
-              depth_at_sweep) {}
+      : word_(AddressOf(slots) << kAddressShift | capacity << kCapacityShift | depth_at_sweep) {}
   ListArray(const ListArray& other) : word_(other.word()) {}
   ListArray& operator=(const ListArray& other) {
     __atomic_store_n(&word_, other.word(), __ATOMIC_RELAXED);
@@ -51,21 +50,15 @@ class ListArray {
 
   uintptr_t* slots() const {
     const uint64_t word = this->word();
-    if (word == 0) return g_no_slots;
-    return reinterpret_cast<uintptr_t*>(word >> kAddressShift) - CapacityIn(word) / 2;
+    return word != 0 ? reinterpret_cast<uintptr_t*>(word >> kAddressShift) : g_no_slots;
   }
   // Of blocks; 0: the list is not in use and has no array.
-  size_t capacity() const { return CapacityIn(word()); }
+  size_t capacity() const { return word() >> kCapacityShift & kMask; }
   size_t depth_at_sweep() const { return word() & kMask; }
   void NoteDepth(size_t depth) { *this = ListArray(slots(), capacity(), depth); }
 
   // Blocks in the list whose top is `top`.
   size_t DepthOf(const uintptr_t* top) const { return static_cast<size_t>(top - slots()) - 1; }
-  // Whether the list is in use and less than half full: so far it takes blocks of other arenas too.
-  // The word begins with the address of the last slot for them.
-  bool TakesForeign(const uintptr_t* top) const {
-    return AddressOf(top) <= word() >> kAddressShift;
-  }
 
  private:
   static constexpr unsigned kAddressShift = 16;
@@ -73,7 +66,6 @@ class ListArray {
   static constexpr uint64_t kMask = 0xff;
   static_assert(kAddressBits + kAddressShift <= 64 && kMaxCapacity <= kMask);
 
-  static size_t CapacityIn(uint64_t word) { return word >> kCapacityShift & kMask; }
   uint64_t word() const { return __atomic_load_n(&word_, __ATOMIC_RELAXED); }
 
   uint64_t word_ = 0;
@@ -84,10 +76,6 @@ constexpr size_t SlotCount(size_t capacity) { return capacity + 2; }
 
 // The second word of a block: the free key while the block is in a list.
 inline uint64_t& KeyOf(uintptr_t block) { return reinterpret_cast<uint64_t*>(block)[1]; }
-
-// Writes to the free block before it is read: its line, which may be in another core's cache, comes
-// over once, to be written, and not first as a copy and then again.
-inline void ClaimLine(uintptr_t block) { *reinterpret_cast<volatile uint64_t*>(block) = 0; }
 
 // Pops a block off list `c`; kBottomMark if it is empty.
 inline uintptr_t Pop(BlockList* lists, size_t c) {

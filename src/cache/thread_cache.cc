@@ -99,10 +99,7 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
     return FreeUncached(block, c, owner);
   }
   SlowPath slow(cache);
-  if (owner != cache->owner) {
-    // Not even a look at its key: the block's lines may be in its owner's cache.
-    return SendHome(cache, block, owner, ClassBytes(c));
-  }
+  if (owner != cache->owner) return SendHome(cache, block, owner, ClassBytes(c));
   CheckDoubleFree(c, block);
   PushSlow(cache, c, block);
 }
@@ -139,32 +136,14 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   FreeCached(AddressOf(pointer), c, owner);
 }
 
-// A block that carries the key already.
-[[gnu::noinline]] void PushSuspect(ThreadCache* cache, SizeClass c, uintptr_t block) {
-  CheckDoubleFree(c, block);
-  Push(cache->lists.data(), c, block, AddressMap::FreeKey());
-}
-
-// A block of another arena: kept if its list is used and runs low, else on its way home. That of a
-// heap of the program's is never kept, and no outbox has a place for its arena.
-//
-// One that goes home is not looked at: its lines may be in its owner's cache, and are to be found
-// there. One that stays is written to in any case, and so can be asked whether it is free already.
+// A block of another arena, on its way home. It is not looked at: its lines may be in its owner's
+// cache, and are to be found there. No outbox has a place for the arenas of the program's heaps.
 [[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c,
                                                uint16_t owner) {
-  const uint64_t key = AddressMap::FreeKey();
-  if (cache->outbox.RecentOf(block) == block) [[unlikely]]
-    return FreeCached(block, c, owner);
-  uintptr_t* const slot = cache->lists[c];
-  if (cache->backing[c].TakesForeign(slot) && !IsUserHeap(owner)) {
-    ClaimLine(block);
-    cache->mixed = true;
-    if (KeyOf(block) == key) [[unlikely]]
-      return PushSuspect(cache, c, block);
-    return PushAt(slot, cache->lists.data(), c, block, key);
-  }
-  if (!cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]]
+  if (cache->outbox.RecentOf(block) == block ||
+      !cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]] {
     FreeCached(block, c, owner);
+  }
 }
 
 // A block of a mixed slab. `owner` is what the unit map says.

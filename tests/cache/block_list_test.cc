@@ -106,12 +106,11 @@ TEST(ThreadCacheLayoutTest, TheCacheKnowsTheClassOfEverySizeOfItsTable) {
   }
 }
 
-TEST(ListArrayTest, OneThatIsNotInUseIsEmptyAndTakesNothing) {
+TEST(ListArrayTest, OneThatIsNotInUseIsEmpty) {
   const ListArray array;
 
   EXPECT_EQ(array.capacity(), 0u);
   EXPECT_EQ(array.DepthOf(g_no_slots + 1), 0u);
-  EXPECT_FALSE(array.TakesForeign(g_no_slots + 1));
 }
 
 TEST(ListArrayTest, ItKnowsItsArrayAndTheDepthAtTheLastSweep) {
@@ -125,17 +124,6 @@ TEST(ListArrayTest, ItKnowsItsArrayAndTheDepthAtTheLastSweep) {
     EXPECT_EQ(array.capacity(), capacity);
     EXPECT_EQ(array.depth_at_sweep(), capacity);
     EXPECT_EQ(array.DepthOf(slots + 1 + capacity), capacity);
-  }
-}
-
-TEST(ListArrayTest, ForeignBlocksAreTakenUntilTheListIsHalfFull) {
-  for (const size_t capacity : {size_t{1}, size_t{2}, size_t{6}, size_t{14}, size_t{254}}) {
-    uintptr_t slots[256];
-    const ListArray array(slots, capacity);
-
-    for (size_t depth = 0; depth <= capacity; ++depth) {
-      EXPECT_EQ(array.TakesForeign(slots + 1 + depth), depth < capacity / 2) << depth;
-    }
   }
 }
 

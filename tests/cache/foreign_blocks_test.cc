@@ -71,13 +71,18 @@ TEST_F(ForeignBlocksTest, TheyWaitInTheOutboxAndGoHomeWithTheFlush) {
 }
 
 TEST_F(ForeignBlocksTest, TheyAreNeverGivenOutByTheThreadThatFreedThem) {
-  const std::vector<void*> blocks = TakeFromOther(64, 300);
-  for (void* block : blocks) cma_free(block);
+  std::vector<void*> own_blocks;
+  const auto allocate = [&own_blocks](int count) {
+    for (int i = 0; i < count; ++i) own_blocks.push_back(cma_malloc(64));
+  };
+  allocate(1000);  // the list is in use, and runs low
+  for (void* block : TakeFromOther(64, 300)) cma_free(block);
+  allocate(1000);
 
-  for (int i = 0; i < 1000; ++i) {
-    void* const own = cma_malloc(64);
+  for (void* own : own_blocks) {
     const uint32_t unit = g_address_map.Unit(AddressOf(own));
     ASSERT_EQ(AddressMap::Owner(unit), t_cache->arena->id());
+    cma_free(own);
   }
   ThreadCache::FlushCurrent();
   EXPECT_EQ(LentByOther(), 0u);
@@ -164,40 +169,6 @@ TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceIsReportedWhileItWaits) {
   cma_free(block);
 
   EXPECT_DEATH(cma_free(block), "double free of 0x[0-9a-f]+ .size class 64 B.");
-}
-
-// A list that is in use by misses and runs low takes the block in; others follow it there.
-TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatWasKeptIsReported) {
-  for (const size_t bytes : {64u, 3000u}) {
-    const SizeClass c = ClassOf(bytes);
-    std::vector<void*> own;
-    while (t_cache == nullptr || t_cache->backing[c].capacity() < 16) {
-      own.push_back(cma_malloc(bytes));
-    }
-    while (t_cache->depth(c) != 0) own.push_back(cma_malloc(bytes));
-    const std::vector<void*> blocks = TakeFromOther(bytes, 6);
-    for (void* block : blocks) cma_free(block);
-    // One that another test has sent home lately goes there again.
-    ASSERT_GT(t_cache->depth(c), 0u);
-
-    for (void* block : blocks) EXPECT_DEATH(cma_free(block), "double free of 0x") << bytes;
-
-    for (void* block : own) cma_free(block);
-  }
-}
-
-// The first time the list was not in use, the second time it would take the block in.
-TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceThatIsOnItsWayIsReportedThoughTheListHasRoom) {
-  const SizeClass c = ClassOf(64);
-  void* const block = TakeFromOther(64, 1)[0];
-  cma_free(block);
-  std::vector<void*> own;
-  while (t_cache->backing[c].capacity() < 16) own.push_back(cma_malloc(64));
-  while (t_cache->depth(c) != 0) own.push_back(cma_malloc(64));
-
-  EXPECT_DEATH(cma_free(block), "double free of 0x");
-
-  for (void* mine : own) cma_free(mine);
 }
 
 // The first free has put the block into a list of its owner's thread, the second one comes by
