@@ -73,6 +73,7 @@ HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
   *block = {};
   block->start = start;
   block->bytes = bytes;
+  block->mapping = mappings_.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
 
@@ -154,6 +155,7 @@ void HugeBlocks::Split(Block* block, size_t bytes) {
   if (rest == 0) return;
   if (rest >= kSmallestPiece) {
     if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
+      tail->mapping = block->mapping;
       block->bytes = bytes;
       Cache(tail);
       return;
@@ -193,6 +195,7 @@ bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
   }
   block->start = target;
   block->bytes = bytes;
+  block->mapping = mappings_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -226,9 +229,28 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
   return block->start;
 }
 
+// Adds cached blocks right before and behind this one to it: pieces of one block find together again,
+// and a longer one than each can be cut from them.
+void HugeBlocks::JoinCached(Block* block) {
+  for (Block* other = cache_.front(); other != nullptr;) {
+    Block* const next = other->next;
+    const bool is_before = other->start + other->bytes == block->start;
+    if (other->mapping == block->mapping &&
+        (is_before || block->start + block->bytes == other->start)) {
+      cache_.Remove(other);
+      cached_bytes_.fetch_sub(other->bytes, std::memory_order_relaxed);
+      if (is_before) block->start = other->start;
+      block->bytes += other->bytes;
+      metadata_->Give(other, sizeof(Block));
+    }
+    other = next;
+  }
+}
+
 void HugeBlocks::Cache(Block* block) {
   {
     LockGuard guard(lock_);
+    JoinCached(block);
     block->idle_since = os_->now();
     cache_.PushFront(block);
     cached_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);

@@ -78,6 +78,7 @@ class HugeBlocks {
     size_t bytes;
     Account* account;
     Milliseconds idle_since;
+    uint32_t mapping;  // number of the mapping that it is a part of
   };
 
   // Half is the same in BM_HugeFindAmongMany.
@@ -94,6 +95,7 @@ class HugeBlocks {
   void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCached(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCachedToGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  void JoinCached(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Cache(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void TrimCache() ABSL_LOCKS_EXCLUDED(lock_);
   void Split(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
@@ -114,6 +116,7 @@ class HugeBlocks {
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
   IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // newest first
+  std::atomic<uint32_t> mappings_{0};
   size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> live_bytes_{0};
   std::atomic<size_t> live_count_{0};

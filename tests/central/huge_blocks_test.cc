@@ -169,6 +169,20 @@ TEST_F(HugeBlocksTest, WhatIsTooLongIsCutAndTheRestStaysInTheCache) {
   ExpectHeldIsMapped();
 }
 
+TEST_F(HugeBlocksTest, PiecesOfABlockFindTogetherInTheCache) {
+  std::byte* const whole = TakeAndGive(9 * kMiB);
+  std::byte* const pieces[] = {Take(3 * kMiB), Take(3 * kMiB), Take(3 * kMiB)};
+  ASSERT_EQ(pieces[0], whole);
+  ASSERT_EQ(pieces[2], whole + 6 * kMiB);
+
+  for (const int i : {0, 2, 1}) EXPECT_TRUE(huge_.Give(pieces[i]));
+
+  EXPECT_EQ(huge_.cached_bytes(), 9 * kMiB);
+  EXPECT_EQ(Take(9 * kMiB), whole);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
 TEST_F(HugeBlocksTest, ARestTooShortForTheCacheIsUnmapped) {
   std::byte* const whole = TakeAndGive(3 * kMiB);
 
