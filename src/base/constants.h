@@ -43,8 +43,8 @@ inline constexpr size_t kSmallMax = 16 * kKiB;
 inline constexpr size_t kMediumMax = 32 * kKiB;
 
 // Up to here a thread's cache has the size class of every size in a table, bytes: malloc then takes
-// 12 instructions instead of 18 (tests/build/hit_path.txt), for as many bytes per thread. Half
-// shows in single_size_loop/1 of 1 KiB, as ListBytes() changes here too; double is the same.
+// 12 instructions instead of 18 (tests/build/hit_path.txt), for as many bytes per thread. Seen in
+// single_size_loop/1 of 1 KiB with half; double is the same.
 inline constexpr size_t kTableMax = 1 * kKiB;
 // Chosen by large_churn/1: with half its larger blocks fault anew each time. Double is the same.
 inline constexpr size_t kLargeMax = 1 * kMiB;

@@ -13,13 +13,15 @@
 
 namespace cma {
 
-// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 32 of
-// 1 KiB, two of the largest. Small lists were chosen by larson_server/1 (half) and
-// producer_consumer/8 (double), medium ones by slot_churn/1.
+// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 64 from
+// 512 B to 1 KiB, two of the largest. Small lists were chosen by larson_server/1 (half) and
+// producer_consumer/8 (double), larger ones by slot_churn/1.
 inline constexpr size_t kSmallListBytes = 32 * kKiB;
-inline constexpr size_t kMediumListBytes = 64 * kKiB;
+inline constexpr size_t kLargerListBytes = 64 * kKiB;
+// Blocks of larger lists. Chosen by single_size_loop/1 of 1 KiB.
+inline constexpr size_t kLargerListFrom = 512;
 constexpr size_t ListBytes(SizeClass c) {
-  return ClassBytes(c) <= kTableMax ? kSmallListBytes : kMediumListBytes;
+  return ClassBytes(c) < kLargerListFrom ? kSmallListBytes : kLargerListBytes;
 }
 
 // What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
