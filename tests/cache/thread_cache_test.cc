@@ -169,8 +169,8 @@ TEST_F(ThreadCacheTest, GivingListsUpGivesTheirPartOfTheBudgetBack) {
 TEST_F(ThreadCacheTest, TheBudgetLastsForEver) {
   g_options.cache_budget_kib = 512;
   const auto CapacityAfterUse = [] {
-    Free(Allocate(500, 512));
-    const size_t capacity = CapacityOf(ClassOf(512));
+    Free(Allocate(500, 256));
+    const size_t capacity = CapacityOf(ClassOf(256));
     ThreadCache::FlushCurrent();
     return capacity;
   };
@@ -180,7 +180,7 @@ TEST_F(ThreadCacheTest, TheBudgetLastsForEver) {
   for (int i = 0; i < 200; ++i) ASSERT_EQ(CapacityAfterUse(), first) << i;
   std::thread([&] {
     for (int i = 0; i < 20; ++i) ASSERT_EQ(CapacityAfterUse(), first);
-    Free(Allocate(500, 512));
+    Free(Allocate(500, 256));
   }).join();
   EXPECT_EQ(CapacityAfterUse(), first);
 }
