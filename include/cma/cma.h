@@ -104,7 +104,8 @@ CMA_API size_t cma_try_resize(void* block, size_t size) CMA_NOEXCEPT;
  * NULL. Source: malloc_usable_size(3). */
 CMA_API size_t cma_malloc_usable_size(const void* block) CMA_NOEXCEPT;
 
-/* The usable size a block of `size` bytes would have; 0 if it is too large. */
+/* The least usable size a block of `size` bytes would have; 0 if it is too
+ * large. */
 CMA_API size_t cma_good_size(size_t size) CMA_NOEXCEPT;
 
 /* Returns free memory to the operating system now: the calling thread's cache,

@@ -24,7 +24,7 @@ inline constexpr unsigned kUnitShift = 16;
 inline constexpr size_t kUnitsPerSuperblock = kSuperblockBytes / kUnitBytes;
 
 // Runs are cut in granules of this many bytes: 1/16 of the smallest run, so that classes
-// above 1 KiB can be 1/16 apart. Half does not fit a tag; double is the same in slot_churn/1.
+// of runs can be 1/16 apart. Half does not fit a tag; double is the same in slot_churn/1.
 inline constexpr size_t kGranuleBytes = 64;
 inline constexpr unsigned kGranuleShift = 6;
 inline constexpr uint32_t kGranulesPerSuperblock = kSuperblockBytes / kGranuleBytes;

@@ -13,8 +13,8 @@
 
 namespace cma {
 
-// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 64 from
-// 512 B to 1 KiB, two of the largest. Small lists were chosen by larson_server/1 (half) and
+// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 128 of
+// 512 B, two of the largest. Small lists were chosen by larson_server/1 (half) and
 // producer_consumer/8 (double), larger ones by slot_churn/1.
 inline constexpr size_t kSmallListBytes = 32 * kKiB;
 inline constexpr size_t kLargerListBytes = 64 * kKiB;

@@ -19,6 +19,11 @@ constexpr int16_t kMissesToStay = 1000;
 // class, and the most that each had at any time adds up. Chosen by slot_churn/2; with half, simulated
 // thread-local churn falls to 0.95.
 constexpr size_t kManyBytes = 4 * kKiB;
+// Where classes miss again within so many misses and overflows of the thread, and so many times in a
+// row, they want lists of their own: a loop over few classes would miss each time. In slot_churn,
+// where many take turns, that hardly happens.
+constexpr uint8_t kSoon = 4;
+constexpr uint8_t kManyInARow = 8;
 // Other arenas that are asked. Not varied: there are two in slot_churn/2.
 constexpr size_t kNeighbours = 3;
 
@@ -88,6 +93,24 @@ size_t RefillFromNeighbours(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFE
   return n;
 }
 
+// For a block larger than a page: what there is before a slab is opened. 0 if there is nothing, or if
+// the thread's misses were served so again and again.
+SizeClass FillFromElsewhere(ThreadCache* cache, SizeClass c) {
+  uint8_t& served = cache->served_elsewhere[c];
+  const auto now = static_cast<uint8_t>(cache->events);
+  const bool soon = static_cast<uint8_t>(now - served) <= kSoon;
+  cache->soon_in_a_row = soon ? static_cast<uint8_t>(cache->soon_in_a_row + 1) : uint8_t{0};
+  if (cache->soon_in_a_row >= kManyInARow) {
+    cache->soon_in_a_row = 0;
+    return 0;
+  }
+  SizeClass filled = RefillFromSlabs(cache, c);
+  if (filled == c) return c;
+  if (filled == 0 && RefillFromNeighbours(cache, c) != 0) filled = c;
+  if (filled != 0) served = now;
+  return filled;
+}
+
 // The OS refuses memory. What other arenas have free comes first; then all that is free and within
 // reach goes back to the OS, and the list in need is tried again.
 size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
@@ -120,8 +143,7 @@ SizeClass FillList(ThreadCache* cache, SizeClass c) {
   Grow(cache, c, ListBytes(c));
   if (cache->backing[c].capacity() == 0) return 0;
   if (c < kSmallClasses && ClassBytes(c) > kManyBytes) {
-    if (const SizeClass filled = RefillFromSlabs(cache, c); filled != 0) return filled;
-    if (RefillFromNeighbours(cache, c) != 0) return c;
+    if (const SizeClass filled = FillFromElsewhere(cache, c); filled != 0) return filled;
   }
   if (Refill(cache, c, Growth::kBySlabs) != 0) return c;
   FollowMemory(cache);

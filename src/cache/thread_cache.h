@@ -30,7 +30,10 @@ static_assert(kMaxArenas < kNoCacheOwner);
 
 struct ThreadCache {
   // No list is in use.
-  constexpr ThreadCache() { lists.fill(BlockList(g_no_slots + 1)); }
+  constexpr ThreadCache() {
+    lists.fill(BlockList(g_no_slots + 1));
+    served_elsewhere.fill(0x80);  // long ago
+  }
 
   // First: a list is at the cache's address plus 8 times its class.
   std::array<BlockList, kSizeClasses> lists{};
@@ -48,6 +51,9 @@ struct ThreadCache {
   Outbox outbox;      // blocks of other arenas, on their way home
   ArrayPool arrays;
   uint32_t events = 0;       // misses and overflows
+  // When a miss of the class was last served from elsewhere: the low bits of `events`.
+  std::array<uint8_t, kSmallClasses> served_elsewhere{};
+  uint8_t soon_in_a_row = 0;  // such misses that came soon after one of their class
   Milliseconds swept = 0;    // when the lists were last looked over
   int16_t cpu_changed = 0;   // misses in a row on another arena's CPU
   bool mixed = false;        // lists may hold blocks of other arenas

@@ -101,6 +101,25 @@ TEST_F(RefillTest, ItIsFreedAndAllocatedAgainAsOneOfTheWiderClass) {
   EXPECT_EQ(Allocate(kWider), block);
 }
 
+TEST_F(RefillTest, AClassThatMissesAgainAtOnceGetsAListOfItsOwn) {
+  Thin(kWider, 3);
+  Allocate(kWider);
+
+  for (int i = 0; i < 40; ++i) cma_free(cma_malloc(kBytes));
+
+  const uint32_t events = t_cache->events;
+  for (int i = 0; i < 100; ++i) cma_free(cma_malloc(kBytes));
+  EXPECT_EQ(t_cache->events, events);
+}
+
+TEST_F(RefillTest, ABlockThatIsUsedOnAndOnIsOfTheOwnArenaInTheEnd) {
+  ThinInOther(kBytes, 3);
+
+  for (int i = 0; i < 100; ++i) cma_free(cma_malloc(kBytes));
+
+  EXPECT_EQ(OwnerOf(Allocate(kBytes)), home_);
+}
+
 TEST_F(RefillTest, WhereSlabsAreDenseTheHeapGrows) {
   Thin(kWider, 1);
   Allocate(kWider);
@@ -120,8 +139,9 @@ TEST_F(RefillTest, WhatIsFreeInAnotherArenasLooseSlabsComesFirst) {
 TEST_F(RefillTest, ItIsTakenUntilThoseAreDense) {
   ThinInOther(kBytes, 3);
 
-  while (OwnerOf(Allocate(kBytes)) == other_) {
-  }
+  do {
+    t_cache->events += 10;  // as if other lists had missed meanwhile
+  } while (OwnerOf(Allocate(kBytes)) == other_);
 
   LockGuard guard(other_->lock());
   EXPECT_FALSE(other_->IsLoose());
