@@ -73,7 +73,7 @@ HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
   *block = {};
   block->start = start;
   block->bytes = bytes;
-  block->mapping = mappings_.fetch_add(1, std::memory_order_relaxed);
+  block->mapping = NextMapping();
   return block;
 }
 
@@ -149,15 +149,15 @@ HugeBlocks::Block* HugeBlocks::TakeCachedToGrow(size_t bytes) {
   return best;
 }
 
-// Cuts a block that is not in the table or the cache down to `bytes`.
-void HugeBlocks::Split(Block* block, size_t bytes) {
+// Cuts a block that is not in the table or the cache down to `bytes`; the rest counts as idle since then.
+void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since) {
   const size_t rest = block->bytes - bytes;
   if (rest == 0) return;
   if (rest >= kSmallestPiece) {
     if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
       tail->mapping = block->mapping;
       block->bytes = bytes;
-      Cache(tail);
+      Cache(tail, rest_idle_since);
       return;
     }
   }
@@ -183,6 +183,8 @@ bool HugeBlocks::Grow(Block* block, size_t bytes) {
 bool HugeBlocks::GrowHere(Block* block, size_t bytes) {
   if (!os_->resize(block->start, block->bytes, bytes)) return false;
   block->bytes = bytes;
+  // What it has grown to may be beside an old piece of its mapping, and yet not of one with that.
+  block->mapping = NextMapping();
   return true;
 }
 
@@ -195,7 +197,7 @@ bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
   }
   block->start = target;
   block->bytes = bytes;
-  block->mapping = mappings_.fetch_add(1, std::memory_order_relaxed);
+  block->mapping = NextMapping();
   return true;
 }
 
@@ -208,15 +210,17 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
     block = TakeCached(bytes, alignment);
     if (block != nullptr) {
       // A short rest costs less as part of the block than unmapped now and faulted in later.
-      if (account != nullptr || block->bytes - bytes > bytes / kShareOfRest) Split(block, bytes);
+      if (account != nullptr || block->bytes - bytes > bytes / kShareOfRest) {
+        Split(block, bytes, block->idle_since);
+      }
       if (account != nullptr && block->bytes != bytes) {  // munmap was refused
-        Cache(block);
+        Cache(block, block->idle_since);
         block = nullptr;
       }
     } else if (alignment <= page) {
       block = TakeCachedToGrow(bytes);
       if (block != nullptr && !Grow(block, bytes)) {
-        Cache(block);
+        Cache(block, block->idle_since);
         block = nullptr;
       }
     }
@@ -230,7 +234,8 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
 }
 
 // Adds cached blocks right before and behind this one to it: pieces of one block find together again,
-// and a longer one than each can be cut from them.
+// and a longer one than each can be cut from them. All of it is as old as the oldest part: what is not
+// used goes back to the OS, though a piece beside it comes and goes.
 void HugeBlocks::JoinCached(Block* block) {
   for (Block* other = cache_.front(); other != nullptr;) {
     Block* const next = other->next;
@@ -241,17 +246,18 @@ void HugeBlocks::JoinCached(Block* block) {
       cached_bytes_.fetch_sub(other->bytes, std::memory_order_relaxed);
       if (is_before) block->start = other->start;
       block->bytes += other->bytes;
+      block->idle_since = std::min(block->idle_since, other->idle_since);
       metadata_->Give(other, sizeof(Block));
     }
     other = next;
   }
 }
 
-void HugeBlocks::Cache(Block* block) {
+void HugeBlocks::Cache(Block* block, Milliseconds idle_since) {
   {
     LockGuard guard(lock_);
+    block->idle_since = idle_since;
     JoinCached(block);
-    block->idle_since = os_->now();
     cache_.PushFront(block);
     cached_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
   }
@@ -260,7 +266,10 @@ void HugeBlocks::Cache(Block* block) {
 
 HugeBlocks::Block* HugeBlocks::PopOldest(Milliseconds now, Milliseconds age) {
   LockGuard guard(lock_);
-  Block* oldest = cache_.back();
+  Block* oldest = cache_.front();
+  for (Block* block = oldest; block != nullptr; block = block->next) {
+    if (block->idle_since <= oldest->idle_since) oldest = block;
+  }
   if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
   cache_.Remove(oldest);
   cached_bytes_.fetch_sub(oldest->bytes, std::memory_order_relaxed);
@@ -290,7 +299,7 @@ void HugeBlocks::PutAway(Block* block) {
   if (at_once) {
     UnmapBlock(block);
   } else {
-    Cache(block);
+    Cache(block, os_->now());
   }
 }
 
@@ -347,7 +356,7 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   if (bytes > block->bytes) {
     resized = Grow(block, bytes);
   } else {
-    Split(block, bytes);
+    Split(block, bytes, os_->now());
   }
   LockGuard guard(lock_);
   Enter(block);
@@ -363,7 +372,7 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   }
   if (block == nullptr) return 0;
   if (bytes < block->bytes) {
-    Split(block, bytes);
+    Split(block, bytes, os_->now());
   } else if (const size_t more = bytes - block->bytes; more != 0 && CommitMore(more)) {
     if (!GrowHere(block, bytes)) Uncommit(more);
   }

@@ -95,10 +95,12 @@ class HugeBlocks {
   void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCached(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeCachedToGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  uint32_t NextMapping() { return mappings_.fetch_add(1, std::memory_order_relaxed); }
   void JoinCached(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Cache(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  void Cache(Block* block, Milliseconds idle_since) ABSL_LOCKS_EXCLUDED(lock_);
   void TrimCache() ABSL_LOCKS_EXCLUDED(lock_);
-  void Split(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
+      ABSL_LOCKS_EXCLUDED(lock_);
   bool CommitMore(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool Grow(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool GrowHere(Block* block, size_t bytes);
@@ -115,7 +117,7 @@ class HugeBlocks {
   Metadata* const metadata_;
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
-  IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // newest first
+  IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // the last one first
   std::atomic<uint32_t> mappings_{0};
   size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> live_bytes_{0};

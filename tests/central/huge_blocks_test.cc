@@ -183,6 +183,34 @@ TEST_F(HugeBlocksTest, PiecesOfABlockFindTogetherInTheCache) {
   ExpectHeldIsMapped();
 }
 
+TEST_F(HugeBlocksTest, WhatIsNotUsedOfABlockAgesThoughAPieceOfItComesAndGoes) {
+  TakeAndGive(30 * kMiB);
+
+  size_t released = 0;
+  for (Milliseconds passed = 0; passed < kAge; passed += kAge / 5) {
+    os_.Advance(kAge / 5);
+    TakeAndGive(2 * kMiB);
+    released += huge_.Release(os_.now(), kAge, kAll);
+  }
+
+  EXPECT_GE(released, 28 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockThatHasGrownDoesNotJoinOldPieces) {
+  std::byte* const whole = TakeAndGive(9 * kMiB);
+  std::byte* const pieces[] = {Take(3 * kMiB), Take(3 * kMiB), Take(3 * kMiB)};
+  ASSERT_EQ(pieces[0], whole);
+  ASSERT_TRUE(huge_.Give(pieces[1]));
+  ASSERT_EQ(huge_.Release(os_.now(), 0, kAll), 3 * kMiB);
+  ASSERT_EQ(huge_.ResizeInPlace(whole, 6 * kMiB), 6 * kMiB);
+
+  for (const int i : {0, 2}) EXPECT_TRUE(huge_.Give(pieces[i]));
+
+  EXPECT_EQ(huge_.Release(os_.now(), 0, 1), 6 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 3 * kMiB);
+}
+
 TEST_F(HugeBlocksTest, ARestTooShortForTheCacheIsUnmapped) {
   std::byte* const whole = TakeAndGive(3 * kMiB);
 
