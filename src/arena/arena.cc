@@ -55,6 +55,7 @@ Slab* Arena::AddSlab(SizeClass c) {
   if (runs_.superblock_count() != superblocks) Pack();
   Slab* slab = MakeSlab(run, c);
   ++slabs_;
+  slab_block_bytes_ += BlockBytes(*slab);
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_) | c,
                                 kReciprocal[c]);
   return slab;
@@ -64,6 +65,7 @@ void Arena::RemoveSlab(Slab* slab) {
   if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   runs_.central().map().ClearUnit(AddressOf(slab->base));
   --slabs_;
+  slab_block_bytes_ -= BlockBytes(*slab);
   runs_.GiveRun(UnmakeSlab(slab));
 }
 

@@ -133,10 +133,9 @@ class alignas(kIsolation) Arena {
   size_t SuperblockBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return runs_.superblock_count() * kSuperblockBytes;
   }
-  // Whether a good part of the slabs is free.
+  // Whether a good part of the slabs' blocks is free. (Most slabs have a tail where no block fits.)
   bool IsLoose() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
-    const size_t slab_bytes = slabs_ * kUnitBytes;
-    return slab_bytes - small_lent_bytes_ >= slab_bytes / kLooseShare;
+    return slab_block_bytes_ - small_lent_bytes_ > slab_block_bytes_ / kLooseShare;
   }
   // `classes`, if not null, are kSizeClasses entries to which what is here is added.
   ArenaStats Stats(ArenaClassStats* classes = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -148,7 +147,7 @@ class alignas(kIsolation) Arena {
   // sparse_survivors/1 at rest.
   static constexpr int kSweepRanges = 32;
   static constexpr size_t kSweepPages = 512;
-  // Of the slabs' bytes, one in so many is free where the arena is loose. slot_churn/1 peaks at 1.09
+  // Of the slabs' blocks, more than one in so many is free where the arena is loose. slot_churn/1 peaks at 1.09
   // with half, and the same with double.
   static constexpr size_t kLooseShare = 8;
   // Parcels, of up to 2 KiB each, that may pile up. Half and double the same in
@@ -225,6 +224,7 @@ class alignas(kIsolation) Arena {
   size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
+  size_t slab_block_bytes_ ABSL_GUARDED_BY(lock_) = 0;  // of all blocks in slabs, lent or free
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;

@@ -18,6 +18,7 @@ void Arena::Clear() {
   partial_ = {};
   mixed_ = {};
   slabs_ = 0;
+  slab_block_bytes_ = 0;
   small_lent_bytes_ = 0;
   run_lent_bytes_ = 0;
 }

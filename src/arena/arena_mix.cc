@@ -37,7 +37,9 @@ bool IsWorthMixing(const Slab& slab, size_t bytes) {
 void Arena::MixOneSlab(Slab* slab) {
   if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   slab->fullness = kNotListed;
+  slab_block_bytes_ -= BlockBytes(*slab);
   MixSlab(slab);
+  slab_block_bytes_ += BlockBytes(*slab);
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_),
                                 kReciprocal[slab->size_class]);
   Relist(slab);

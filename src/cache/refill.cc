@@ -15,10 +15,10 @@ constexpr int16_t kMovesBeforeSwitch = 8;
 // The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
 constexpr int16_t kMissesToStay = 1000;
 
-// Larger blocks take what is free elsewhere before a slab is opened for them: there are few of each
+// Larger blocks take what is free elsewhere before a slab is opened for them: few live of each
 // class, and the most that each had at any time adds up. Chosen by slot_churn/2; with half, simulated
 // thread-local churn falls to 0.95.
-constexpr size_t kManyBytes = 4 * kKiB;
+constexpr size_t kOwnSlabsUpTo = 4 * kKiB;
 // Where classes miss again within so many misses and overflows of the thread, and so many times in a
 // row, they want lists of their own: a loop over few classes would miss each time. In slot_churn,
 // where many take turns, that hardly happens.
@@ -29,7 +29,6 @@ constexpr size_t kNeighbours = 3;
 
 void MoveTo(ThreadCache* cache, Arena* arena) {
   EmptyCache(cache);
-  cache->mixed = false;
   cache->SetArena(arena);
 }
 
@@ -142,7 +141,7 @@ void FollowCpu(ThreadCache* cache) {
 SizeClass FillList(ThreadCache* cache, SizeClass c) {
   Grow(cache, c, ListBytes(c));
   if (cache->backing[c].capacity() == 0) return 0;
-  if (c < kSmallClasses && ClassBytes(c) > kManyBytes) {
+  if (c < kSmallClasses && ClassBytes(c) > kOwnSlabsUpTo) {
     if (const SizeClass filled = FillFromElsewhere(cache, c); filled != 0) return filled;
   }
   if (Refill(cache, c, Growth::kBySlabs) != 0) return c;

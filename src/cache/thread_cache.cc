@@ -200,8 +200,8 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
       const SizeClass filled = FillList(cache, c);
-      // Where there is no memory for a list there may be for one block.
-      if (filled == 0) return TakeUncached(c);
+      // Where there is no memory for a list's array there may be for one block.
+      if (filled == 0) return cache->backing[c].capacity() == 0 ? TakeUncached(c) : nullptr;
       c = filled;
     }
   }
@@ -254,6 +254,7 @@ void EmptyCache(ThreadCache* cache) {
     Flush(cache, c, cache->depth(c), GiveFor::kGood);
     Retire(cache, c);
   }
+  cache->mixed = false;
   cache->outbox.PostAll(g_heap.arenas);
   g_heap.releaser.NoteFreed();
 }

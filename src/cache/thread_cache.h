@@ -6,7 +6,7 @@
 //            gives half a list back; the capacity doubles with misses while the process-wide
 //            budget lasts, and falls again when a list goes unused.
 // Invariant: every block in a list is free, carries the free key in its second word, and is of
-//            the list's class and arena (unless mixed_ says that another one had to help out).
+//            the list's class and arena (unless `mixed` says that another one had to help out).
 #ifndef CMA_CACHE_THREAD_CACHE_H_
 #define CMA_CACHE_THREAD_CACHE_H_
 

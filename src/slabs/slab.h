@@ -41,6 +41,9 @@ bool IsFreeInSlab(const Slab* slab, const std::byte* block);
 // Pages (bit i: page i) that hold memory and no live block.
 uint16_t IdlePages(const Slab* slab);
 
+// Bytes of all its blocks, lent or free.
+inline size_t BlockBytes(const Slab& slab) { return size_t{slab.capacity} * slab.block_bytes; }
+
 // OS pages in a slab.
 size_t PagesPerSlab();
 

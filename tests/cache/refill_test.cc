@@ -2,7 +2,6 @@
 #include "cache/refill.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <vector>
 
@@ -10,34 +9,18 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
-#include "cache/cache_registry.h"
-#include "support/one_cpu.h"
+#include "support/two_arenas.h"
 
 namespace cma {
 namespace {
-
-// Before the first allocation.
-const bool g_prepared =
-    cma_test::StayOnThisCpu() && setenv("CMA_OPTIONS", "arenas=2,background_thread=0", 1) == 0;
 
 constexpr size_t kBytes = 9 * kKiB;
 constexpr size_t kWider = 10 * kKiB;
 static_assert(ClassBytes(ClassOf(kBytes)) == kBytes);
 static_assert(NextWider(ClassOf(kBytes), ClassOf(kBytes)) == ClassOf(kWider));
 
-class RefillTest : public testing::Test {
+class RefillTest : public cma_test::TwoArenas {
  protected:
-  RefillTest() {
-    cma_free(cma_malloc(16));
-    home_ = t_cache->arena;
-    other_ = g_heap.arenas.At(1 - static_cast<size_t>(home_->id()));
-  }
-
-  ~RefillTest() override {
-    for (void* block : left_) cma_free(block);
-    cma_malloc_trim(0);
-  }
-
   // Blocks of `bytes`, of which all but one in so many are free in their slabs afterwards.
   void Thin(size_t bytes, size_t keep_one_in) {
     std::vector<void*> blocks(100);
@@ -49,7 +32,7 @@ class RefillTest : public testing::Test {
         cma_free(blocks[i]);
       }
     }
-    ThreadCache::FlushCurrent();
+    cma_malloc_trim(0);  // nothing waits in lists and depots
   }
 
   void ThinInOther(size_t bytes, size_t keep_one_in) {
@@ -76,14 +59,9 @@ class RefillTest : public testing::Test {
   static Arena* OwnerOf(const void* block) {
     return g_heap.arenas.Owner(g_address_map.FindSuperblock(AddressOf(block)));
   }
-
-  Arena* home_;
-  Arena* other_;
-  std::vector<void*> left_;
 };
 
 TEST_F(RefillTest, ABlockOfAClassThatIsALittleWiderServesWhereSlabsAreLoose) {
-  ASSERT_TRUE(g_prepared);
   Thin(kWider, 3);
   Allocate(kWider);  // the list is in use
 
@@ -125,6 +103,15 @@ TEST_F(RefillTest, WhereSlabsAreDenseTheHeapGrows) {
   Allocate(kWider);
 
   EXPECT_EQ(cma_malloc_usable_size(Allocate(kBytes)), kBytes);
+}
+
+TEST_F(RefillTest, FullSlabsAreDenseThoughNoBlockFitsIntoTheirTails) {
+  constexpr size_t kWithTail = 13 * kKiB;
+  static_assert(kUnitBytes % kWithTail >= kUnitBytes / Arena::kLooseShare);
+  Thin(kWithTail, 1);
+
+  LockGuard guard(home_->lock());
+  EXPECT_FALSE(home_->IsLoose());
 }
 
 TEST_F(RefillTest, WhatIsFreeInAnotherArenasLooseSlabsComesFirst) {
