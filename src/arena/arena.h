@@ -137,6 +137,13 @@ class alignas(kIsolation) Arena {
   bool IsLoose() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return slab_block_bytes_ - small_lent_bytes_ > slab_block_bytes_ / kLooseShare;
   }
+  // Notes that a thread, known by any address of its own, comes for memory; whether the last one that
+  // came was another. A moment's truth, without the lock.
+  bool NoteVisit(const void* visitor) {
+    if (last_visitor_.load(std::memory_order_relaxed) == visitor) return false;
+    last_visitor_.store(visitor, std::memory_order_relaxed);
+    return true;
+  }
   // `classes`, if not null, are kSizeClasses entries to which what is here is added.
   ArenaStats Stats(ArenaClassStats* classes = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
@@ -217,6 +224,7 @@ class alignas(kIsolation) Arena {
 
   const ArenaId id_;
   Lock lock_{LockRank::kArena};
+  std::atomic<const void*> last_visitor_{nullptr};  // here: who comes takes the lock next
   RunHeap runs_ ABSL_GUARDED_BY(lock_);
   std::array<SlabLists, kSmallClasses> partial_ ABSL_GUARDED_BY(lock_) = {};
   std::array<Depot, kSizeClasses> depots_ ABSL_GUARDED_BY(lock_) = {};

@@ -2,7 +2,8 @@
 //
 // As long as only one thread allocates it stays with the first arena, wherever the scheduler puts
 // it: nothing is left behind on the CPUs that it was on. From the second thread on all are in use.
-// (Two threads that share an arena pass blocks to each other through it that lie in one line.)
+// (Two threads that share an arena pass blocks to each other through it that lie in one line.) A
+// thread that starts takes over from one that has just ended; else it has the arena of its CPU.
 //
 // The heaps that the program makes have arenas too, from number kMaxArenas on. No thread works with
 // one of these unless it was told to; what is done to all arenas is done to them.
@@ -33,6 +34,17 @@ class ArenaSet {
 
   // The arena for a thread that runs where the caller does; nullptr if there is no memory for it.
   Arena* Current() { return At(CurrentIndex()); }
+
+  // The arena of a thread that starts: what the last thread that ended has left, if no other has
+  // started since, else Current(). So threads that follow one another use one arena.
+  Arena* ForNewThread() {
+    Arena* left = vacated_.load(std::memory_order_relaxed);
+    // Acquire pairs with the release in Vacate(): whoever left it has seen the arena made.
+    if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
+    return left != nullptr ? left : Current();
+  }
+  // A thread that had the arena has ended.
+  void Vacate(Arena* arena) { vacated_.store(arena, std::memory_order_release); }
 
   // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
   // a moment (it may have lost its CPU) and another one is free.
@@ -97,6 +109,7 @@ class ArenaSet {
   Lock lock_{LockRank::kStartUp};
   size_t count_ = 1;
   std::atomic<size_t> in_use_{1};
+  std::atomic<Arena*> vacated_{nullptr};
   std::atomic<size_t> user_heaps_{0};  // one more than the highest that ever had an arena
   std::atomic<Arena*> arenas_[kIds] = {};
   uint16_t ranks_[kMaxCpus] = {};

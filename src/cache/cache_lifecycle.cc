@@ -29,7 +29,9 @@ constinit std::atomic<bool> g_fork_registered{false};
 void EndCache(ThreadCache* cache, ThreadCache* successor) {
   t_cache = successor;
   g_caches.Remove(cache);
+  Arena* const arena = cache->arena;
   DeleteCache(cache);
+  g_heap.arenas.Vacate(arena);
 }
 
 void EndCacheAtExit(void* value) {
@@ -43,7 +45,7 @@ void EnsureForkHandlers() {
 
 ThreadCache* NewCache() {
   if (g_caches.caches() != 0) g_heap.arenas.UseAll();
-  Arena* const arena = g_heap.arenas.Current();
+  Arena* const arena = g_heap.arenas.ForNewThread();
   if (arena == nullptr) return nullptr;
   void* const memory = g_heap.metadata.Take(kCacheBytes);
   if (memory == nullptr) return nullptr;

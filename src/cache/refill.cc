@@ -9,7 +9,8 @@
 namespace cma {
 namespace {
 
-// Misses in a row on another CPU after which a thread moves to that CPU's arena. Half and double
+// So many misses in a row on another CPU, each after one of another thread, and a thread moves to that
+// CPU's arena. Half and double
 // are within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
 // The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
@@ -126,6 +127,7 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
 }  // namespace
 
 void FollowCpu(ThreadCache* cache) {
+  if (!cache->arena->NoteVisit(cache)) return;
   const size_t index = g_heap.arenas.CurrentIndex();
   if (index == cache->owner) [[likely]] {
     cache->cpu_changed = 0;

@@ -11,7 +11,8 @@
 
 namespace cma {
 
-// Moves the cache to another arena once its thread has stayed on that arena's CPU for a while.
+// Moves the cache to another arena once its thread has stayed on that arena's CPU for a while and met
+// other threads in its own. A thread that has its arena for itself stays, wherever it runs.
 void FollowCpu(ThreadCache* cache);
 
 // Fills the empty list of the class, to half its capacity if there are so many blocks; the class. Or

@@ -91,6 +91,17 @@ TEST_F(ArenaSetTest, TheCurrentArenaIsThatOfTheCpu) {
   EXPECT_LT(static_cast<size_t>(arena->id()), arenas_.count());
 }
 
+TEST_F(ArenaSetTest, WhatAThreadHasLeftGoesToOneThatStarts) {
+  Arena* const current = arenas_.Current();
+  Arena* const left = arenas_.At((static_cast<size_t>(current->id()) + 1) % arenas_.count());
+  EXPECT_EQ(arenas_.ForNewThread(), current);
+
+  arenas_.Vacate(left);
+
+  EXPECT_EQ(arenas_.ForNewThread(), left);
+  EXPECT_EQ(arenas_.ForNewThread(), arenas_.Current());
+}
+
 TEST_F(ArenaSetTest, ARefusedArenaIsNullAndTheNextTryWorks) {
   os_.Refuse(FakeOs::kMap);
 

@@ -24,29 +24,53 @@ std::vector<int> AllowedCpus() {
   return cpus;
 }
 
-// The arena of this thread after it has missed often on the CPU.
-size_t ArenaOn(int cpu) {
+// Before a test binds the thread.
+const std::vector<int> g_cpus = AllowedCpus();
+
+// The arena of this thread after it has missed often on the CPU; after each miss of `others`, if that
+// is what it shares its arena with.
+size_t ArenaOn(int cpu, const void* others = nullptr) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   CPU_SET(cpu, &mask);
   EXPECT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
-  for (int i = 0; i < 100; ++i) cma_free(cma_malloc(kLargeMax));
+  for (int i = 0; i < 100; ++i) {
+    if (others != nullptr) t_cache->arena->NoteVisit(others);
+    cma_free(cma_malloc(kLargeMax));
+  }
   return static_cast<size_t>(t_cache->arena->id());
 }
 
-TEST(MovingThreadTest, TheOnlyThreadStaysWithItsArenaAndOneOfSeveralFollowsItsCpu) {
-  const std::vector<int> cpus = AllowedCpus();
+TEST(MovingThreadTest, OnlyAThreadThatSharesItsArenaFollowsItsCpu) {
   cma_free(cma_malloc(16));
   if (g_heap.arenas.count() < 2) GTEST_SKIP() << "one CPU, one arena";
 
-  EXPECT_EQ(ArenaOn(cpus.front()), 0u);
-  EXPECT_EQ(ArenaOn(cpus.back()), 0u);
+  EXPECT_EQ(ArenaOn(g_cpus.front()), 0u);
+  EXPECT_EQ(ArenaOn(g_cpus.back()), 0u);
 
   std::thread([] { cma_free(cma_malloc(16)); }).join();
 
-  const size_t first = ArenaOn(cpus.front());
-  const size_t last = ArenaOn(cpus[1]);
+  EXPECT_EQ(ArenaOn(g_cpus.front()), 0u);
+  EXPECT_EQ(ArenaOn(g_cpus[1]), 0u);
+
+  const int others = 0;
+  const size_t first = ArenaOn(g_cpus.front(), &others);
+  const size_t last = ArenaOn(g_cpus[1], &others);
   EXPECT_NE(first, last);
+}
+
+TEST(MovingThreadTest, AThreadTakesOverFromTheLastOneThatEnded) {
+  if (g_heap.arenas.count() < 2) GTEST_SKIP() << "one CPU, one arena";
+  const auto arena_on = [](int cpu) {
+    size_t arena = 0;
+    std::thread([&] { arena = ArenaOn(cpu); }).join();
+    return arena;
+  };
+
+  const size_t first = arena_on(g_cpus.front());
+
+  EXPECT_EQ(arena_on(g_cpus[1]), first);
+  EXPECT_EQ(arena_on(g_cpus.front()), first);
 }
 
 }  // namespace
