@@ -43,8 +43,10 @@ class ArenaSet {
     if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
     return left != nullptr ? left : Current();
   }
-  // A thread that had the arena has ended.
-  void Vacate(Arena* arena) { vacated_.store(arena, std::memory_order_release); }
+  // A thread that had the arena has ended. If it was not the last visitor there, others use the arena.
+  void Vacate(Arena* arena, const void* visitor) {
+    if (!arena->NoteVisit(visitor)) vacated_.store(arena, std::memory_order_release);
+  }
 
   // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
   // a moment (it may have lost its CPU) and another one is free.

@@ -31,7 +31,7 @@ void EndCache(ThreadCache* cache, ThreadCache* successor) {
   g_caches.Remove(cache);
   Arena* const arena = cache->arena;
   DeleteCache(cache);
-  g_heap.arenas.Vacate(arena);
+  g_heap.arenas.Vacate(arena, cache);
 }
 
 void EndCacheAtExit(void* value) {

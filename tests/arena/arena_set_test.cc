@@ -96,9 +96,24 @@ TEST_F(ArenaSetTest, WhatAThreadHasLeftGoesToOneThatStarts) {
   Arena* const left = arenas_.At((static_cast<size_t>(current->id()) + 1) % arenas_.count());
   EXPECT_EQ(arenas_.ForNewThread(), current);
 
-  arenas_.Vacate(left);
+  const int ended = 0;
+  left->NoteVisit(&ended);
+  arenas_.Vacate(left, &ended);
 
   EXPECT_EQ(arenas_.ForNewThread(), left);
+  EXPECT_EQ(arenas_.ForNewThread(), arenas_.Current());
+}
+
+TEST_F(ArenaSetTest, WhatOthersUseIsNotTakenOver) {
+  Arena* const current = arenas_.Current();
+  Arena* const left = arenas_.At((static_cast<size_t>(current->id()) + 1) % arenas_.count());
+  const int ended = 0;
+  const int other = 0;
+  left->NoteVisit(&ended);
+  left->NoteVisit(&other);
+
+  arenas_.Vacate(left, &ended);
+
   EXPECT_EQ(arenas_.ForNewThread(), arenas_.Current());
 }
 
