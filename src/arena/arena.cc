@@ -204,31 +204,39 @@ void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
   depot_bytes_ += count * ClassBytes(c);
 }
 
-// Takes in blocks that come from another arena, and marks them as free. Every one of them may be
-// of another class.
-void Arena::TakeIn(const Parcel* parcel) {
+// Every block may be of another class.
+void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
   const AddressMap& map = runs_.central().map();
   const uint64_t free_key = AddressMap::FreeKey();
+  const uint32_t owner_tag = AddressMap::OwnerTag(id_);
   const size_t limit = DepotLimit();
   // Blocks: about the time that a line takes to arrive. Double is the same in producer_consumer/2.
   constexpr size_t kAhead = 8;
   const size_t count = parcel->count;
-  for (size_t i = 0; i < std::min(count, kAhead); ++i) PrefetchForWrite(parcel->blocks[i]);
+  for (size_t i = 0; i < std::min(count, kAhead); ++i) {
+    PrefetchForWrite(Parcel::At(parcel->Place(count - 1 - i)));
+  }
   for (size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) PrefetchForWrite(parcel->blocks[i + kAhead]);
-    std::byte* const block = parcel->blocks[i];
-    SizeClass c = map.Unit(AddressOf(block)) ^ AddressMap::OwnerTag(id_);
+    if (i + kAhead < count) PrefetchForWrite(Parcel::At(parcel->Place(count - 1 - (i + kAhead))));
+    std::byte* const block = Parcel::At(parcel->Place(count - 1 - i));
+    SizeClass c = map.Unit(AddressOf(block)) ^ owner_tag;
     if (c == 0 || c >= kSmallClasses) [[unlikely]] c = ClassOfBlock(block);
     uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
     if (key == free_key) [[unlikely]] CheckDoubleFree(c, block);
+    if (uintptr_t* const slot = lists[c]; *slot != kFullMark) [[likely]] {
+      PushAt(slot, lists, c, AddressOf(block), free_key);
+      continue;
+    }
     key = free_key;
     Depot& depot = depots_[c];
-    if (depot.count == depot.capacity || depot_bytes_ + ClassBytes(c) > limit) [[unlikely]] {
-      GiveBatch(c, &block, 1);
+    const size_t bytes = depot_bytes_ + ClassBytes(c);
+    if (depot.count == depot.capacity || bytes > limit) [[unlikely]] {
+      std::byte* const one = block;  // so that `block` need not lie in memory
+      GiveBatch(c, &one, 1);
       continue;
     }
     depot.blocks[depot.count++] = block;
-    depot_bytes_ += ClassBytes(c);
+    depot_bytes_ = bytes;
   }
 }
 
@@ -295,12 +303,12 @@ void Arena::CheckDoubleFree(SizeClass c, const std::byte* block) {
   }
 }
 
-void Arena::DrainInbox() {
+void Arena::DrainInbox(BlockList* lists) {
   inbox_parcels_.store(0, std::memory_order_relaxed);
   Parcel* parcel = inbox_.exchange(nullptr, std::memory_order_acquire);
   while (parcel != nullptr) {
     Parcel* const next = parcel->next;
-    TakeIn(parcel);
+    TakeIn(parcel, lists);
     parcel->sender->ReturnEmpty(parcel);
     parcel = next;
   }

@@ -14,6 +14,7 @@
 #include <bit>
 #include <cstddef>
 
+#include "arena/block_list.h"
 #include "arena/parcel.h"
 #include "base/constants.h"
 #include "runs/run_heap.h"
@@ -90,8 +91,9 @@ class alignas(kIsolation) Arena {
   using CacheProbe = bool (*)(SizeClass c, const std::byte* block);
   static void SetCacheProbe(CacheProbe probe) { cache_probe_ = probe; }
   // Takes in what other arenas' threads have posted, and marks the blocks as free: the poster has
-  // not touched them.
-  void DrainInbox() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // not touched them. As far as there is room they go into `lists`, one for each size class: those
+  // of the calling thread's cache, if this is its arena.
+  void DrainInbox(BlockList* lists = g_no_lists.data()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   // A run of `bytes` at a multiple of `alignment`; nullptr if there is none and the OS refuses memory
   // or `growth` does. `zero_pages` may be null. REQUIRES: bytes <= kLargeMax.
@@ -216,7 +218,7 @@ class alignas(kIsolation) Arena {
   void CountUsedRun(const Run& run, ArenaStats& stats, ArenaClassStats* classes);
   SizeClass ClassOfBlock(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t DepotLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void TakeIn(const Parcel* parcel) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void TakeIn(const Parcel* parcel, BlockList* lists) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void EmptyDepot(Depot& depot, SizeClass c, size_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepDepots(bool at_once) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

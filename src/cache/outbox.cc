@@ -2,24 +2,29 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "report/fault.h"
 
 namespace cma {
-bool Outbox::Open(size_t arenas, Metadata& metadata) {
-  entries_ = static_cast<Entry*>(metadata.Take(arenas * sizeof(Entry)));
+bool Outbox::OpenTable(size_t arenas, Metadata& metadata) {
+  const size_t bytes = (arenas + 1) * sizeof(Entry);
+  static_assert((kMaxArenas + 1) * sizeof(Entry) <= Metadata::kMaxBytes);
+  entries_ = static_cast<Entry*>(metadata.Take(bytes));
   if (entries_ == nullptr) return false;
-  static_assert(kMaxArenas * sizeof(Entry) <= Metadata::kMaxBytes);
-  memset(entries_, 0, arenas * sizeof(Entry));
-  count_ = arenas;
+  memset(entries_, 0, bytes);
+  places_ = arenas + 1;
   return true;
 }
 
 // A block may well come by again, after its arena has lent it out again; but not while it is here.
-void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel) {
+void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Entry& entry) {
   uintptr_t& recent = RecentOf(block);
   if (recent == block) [[unlikely]] {
-    for (size_t i = 0; i < parcel->count; ++i) {
-      if (AddressOf(parcel->blocks[i]) == block) ReportDoubleFree(parcel->blocks[i], bytes);
+    for (const std::byte* place = entry.parcel->places; place != entry.next;
+         place += Parcel::kPlaceBytes) {
+      std::byte* const waiting = Parcel::At(place);
+      if (AddressOf(waiting) == block) ReportDoubleFree(waiting, bytes);
     }
   }
   recent = block;
@@ -37,7 +42,6 @@ Parcel* Outbox::MakeParcels(ParcelSize size, Arena* home, Metadata& metadata) {
     parcel->next = first;
     parcel->sender = home;
     parcel->size = size;
-    parcel->capacity = Parcel::Capacity(size);
     first = parcel;
   }
   return first;
@@ -50,65 +54,78 @@ Parcel* Outbox::NewParcel(ParcelSize size, Arena* home, Metadata& metadata) {
   Parcel* const parcel = spare;
   if (parcel == nullptr) return nullptr;
   spare = parcel->next;
-  parcel->count = 0;
-  parcel->bytes = 0;
   return parcel;
+}
+
+// The first block is of `bytes`.
+void Outbox::Open(Entry& entry, Parcel* parcel, size_t bytes) {
+  if (entry.heavy == 0) entry.heavy = static_cast<uint16_t>(kParcelBytes / bytes);
+  const size_t most = std::min<size_t>(Parcel::Capacity(entry.size), entry.heavy);
+  entry.parcel = parcel;
+  entry.next = parcel->places;
+  entry.last = parcel->Place(most - 1);
+  entry.bytes = 0;
+  entry.count_at_sweep = 0;
 }
 
 bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, ArenaSet& arenas,
                  Metadata& metadata) {
-  if (entries_ == nullptr && !Open(arenas.count(), metadata)) return false;
-  Entry& entry = entries_[owner];
+  if (entries_ == nullptr && !OpenTable(arenas.count(), metadata)) return false;
+  if (bytes > kOutboxBytes - this->bytes()) PostAll(arenas);
+  Entry& entry = EntryOf(owner);
   if (entry.parcel == nullptr) {
-    entry.parcel = NewParcel(entry.size, home, metadata);
-    if (entry.parcel == nullptr) return false;
-    entry.count_at_sweep = 0;
+    Parcel* const parcel = NewParcel(entry.size, home, metadata);
+    if (parcel == nullptr) return false;
+    Open(entry, parcel, bytes);
   }
-  Parcel* const parcel = entry.parcel;
-  CheckDoubleFree(block, bytes, parcel);
-  parcel->blocks[parcel->count++] = reinterpret_cast<std::byte*>(block);
-  parcel->bytes += bytes;
+  CheckDoubleFree(block, bytes, entry);
+  const bool is_full = entry.next == entry.last;
+  Parcel::Put(entry.next, block);
+  entry.next += Parcel::kPlaceBytes;
+  entry.bytes += bytes;
   SetBytes(this->bytes() + bytes);
-  const bool is_full = parcel->count == parcel->capacity;
-  if (is_full || parcel->bytes >= kParcelBytes) {
-    if (is_full) entry.size = ParcelSize::kLarge;
+  if (is_full) {
+    if (entry.count() == Parcel::Capacity(ParcelSize::kSmall)) entry.size = ParcelSize::kLarge;
     Post(owner, arenas);
-  } else if (this->bytes() >= kOutboxBytes) {
-    PostAll(arenas);
   }
   return true;
 }
 
 void Outbox::Post(size_t owner, ArenaSet& arenas) {
-  Parcel* const parcel = entries_[owner].parcel;
-  entries_[owner].parcel = nullptr;
-  SetBytes(bytes() - parcel->bytes);
+  Entry& entry = EntryOf(owner);
+  Parcel* const parcel = entry.parcel;
+  parcel->count = entry.count();
+  parcel->bytes = entry.bytes;
+  entry.heavy = static_cast<uint16_t>(std::max<size_t>(kParcelBytes * parcel->count / entry.bytes, 1));
+  entry.parcel = nullptr;
+  entry.next = entry.last = nullptr;
+  SetBytes(bytes() - entry.bytes);
   arenas.Existing(owner)->Post(parcel);
 }
 
 void Outbox::PostAll(ArenaSet& arenas) {
-  for (size_t i = 0; i < count_; ++i) {
-    if (entries_[i].parcel != nullptr) Post(i, arenas);
+  for (size_t owner = 0; owner + 1 < places_; ++owner) {
+    if (EntryOf(owner).parcel != nullptr) Post(owner, arenas);
   }
 }
 
 void Outbox::PostStale(ArenaSet& arenas) {
-  for (size_t i = 0; i < count_; ++i) {
-    Entry& entry = entries_[i];
+  for (size_t owner = 0; owner + 1 < places_; ++owner) {
+    Entry& entry = EntryOf(owner);
     if (entry.parcel == nullptr) continue;
-    if (entry.parcel->count == entry.count_at_sweep) {
+    if (entry.count() == entry.count_at_sweep) {
       entry.size = ParcelSize::kSmall;
-      Post(i, arenas);
+      Post(owner, arenas);
     } else {
-      entry.count_at_sweep = entry.parcel->count;
+      entry.count_at_sweep = entry.count();
     }
   }
 }
 
 void Outbox::Close(ArenaSet& arenas, Metadata& metadata) {
-  for (size_t i = 0; i < count_; ++i) {
-    if (entries_[i].parcel != nullptr) Post(i, arenas);
-    Arena* const arena = arenas.Existing(i);
+  for (size_t owner = 0; owner + 1 < places_; ++owner) {
+    if (EntryOf(owner).parcel != nullptr) Post(owner, arenas);
+    Arena* const arena = arenas.Existing(owner);
     if (arena == nullptr || !arena->HasPost() || !arena->lock().TryAcquire()) continue;
     arena->DrainInbox();
     arena->lock().Release();
@@ -120,9 +137,9 @@ void Outbox::Close(ArenaSet& arenas, Metadata& metadata) {
       parcel->sender->ReturnEmpty(parcel);
     }
   }
-  if (entries_ != nullptr) metadata.Give(entries_, count_ * sizeof(Entry));
+  if (entries_ != nullptr) metadata.Give(entries_, places_ * sizeof(Entry));
   entries_ = nullptr;
-  count_ = 0;
+  places_ = 0;
 }
 
 }  // namespace cma

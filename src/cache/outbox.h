@@ -27,24 +27,28 @@ class Outbox {
     return recent_[static_cast<uint32_t>(block) * kScatter >> (32 - kRecentLog)];
   }
 
-  // Adds a block of `bytes` for the arena numbered `owner`, if that is easy. Whole at every moment:
-  // a fork may stop the thread in it. REQUIRES: RecentOf() has been looked at.
-  [[nodiscard]] bool TryAdd(uintptr_t block, size_t bytes, uint16_t owner) {
-    if (owner >= count_) [[unlikely]] return false;
-    Parcel* const parcel = entries_[owner].parcel;
-    if (parcel == nullptr || parcel->bytes + bytes >= kParcelBytes ||
-        parcel->count + 1 >= parcel->capacity || this->bytes() + bytes >= kOutboxBytes)
-        [[unlikely]] {
+  // Adds a block for the arena whose number is one below `place`, if that is easy; it counts for
+  // `bytes`. Whole at every moment: a fork may stop the thread in it. REQUIRES: block is below
+  // 2^kAddressBits.
+  [[nodiscard]] bool TryAdd(uintptr_t block, size_t bytes, size_t place) {
+    if (place >= places_) [[unlikely]] return false;
+    Entry& entry = entries_[place];
+    size_t room = room_.load(std::memory_order_relaxed);
+    if (entry.next == entry.last || __builtin_sub_overflow(room, bytes, &room)) [[unlikely]] {
       return false;
     }
-    RecentOf(block) = block;
-    parcel->blocks[parcel->count] = reinterpret_cast<std::byte*>(block);
-    parcel->bytes += bytes;
-    SetBytes(this->bytes() + bytes);
+    uintptr_t& recent = RecentOf(block);
+    if (recent == block) [[unlikely]] return false;
+    recent = block;
+    Parcel::Put(entry.next, block);
+    entry.bytes += bytes;
+    room_.store(room, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    ++parcel->count;
+    entry.next += Parcel::kPlaceBytes;
     return true;
   }
+  // More than may wait here.
+  static constexpr uint32_t kTooManyBytes = uint32_t{1} << 30;
 
   // The same, easy or not. False if there is no memory to do so.
   // `home`: the arena of the calling thread. Reports a block that waits here already.
@@ -58,37 +62,52 @@ class Outbox {
   // PostAll(), lets the arenas that are not busy take it in, and gives the tables back.
   void Close(ArenaSet& arenas, Metadata& metadata);
 
-  size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }  // waiting here; a moment's truth for other threads
+  // Waiting here; a moment's truth for other threads.
+  size_t bytes() const {
+    return kOutboxBytes - room_.load(std::memory_order_relaxed);
+  }
 
  private:
   struct Entry {
+    // Of the parcel: the next free place and the last one. The same if there is no parcel.
+    std::byte* next;
+    std::byte* last;
     Parcel* parcel;
-    uint32_t count_at_sweep;
-    ParcelSize size;  // of the next one
+    size_t bytes;            // of the parcel's blocks
+    uint16_t count_at_sweep;
+    uint16_t heavy;          // so many blocks like the last ones weigh kParcelBytes; 0: not known
+    ParcelSize size;         // of the next parcel
+
+    // REQUIRES: there is a parcel.
+    uint16_t count() const {
+      return static_cast<uint16_t>((next - parcel->places) / ptrdiff_t{Parcel::kPlaceBytes});
+    }
   };
 
-  // Bytes that may wait for one arena, and for all of them. kParcelBytes is seen in
-  // BM_CacheSendHome of 8 KiB; kOutboxBytes is the same with half and double in producer_consumer/8
-  // with blocks of up to 16 KiB.
-  static constexpr size_t kParcelBytes = 64 * kKiB;
+  // Bytes that should wait for one arena, by what the blocks before weighed, and that may for all of
+  // them. kParcelBytes is seen in thread_phases/2; kOutboxBytes is the same with half and double in
+  // producer_consumer/8 with blocks of up to 16 KiB.
+  static constexpr size_t kParcelBytes = 128 * kKiB;
   static constexpr size_t kOutboxBytes = 256 * kKiB;
   // How far back a second free is found at once. No benchmark tells: it is one line more, or less.
   static constexpr unsigned kRecentLog = 6;
   static constexpr size_t kRecent = size_t{1} << kRecentLog;
   static constexpr uint32_t kScatter = 0x9e3779b1;  // a prime near 2^32 times the golden ratio
 
-  void SetBytes(size_t bytes) { bytes_.store(bytes, std::memory_order_relaxed); }
-  bool Open(size_t arenas, Metadata& metadata);
-  void CheckDoubleFree(uintptr_t block, size_t bytes, const Parcel* parcel);
+  void SetBytes(size_t bytes) { room_.store(kOutboxBytes - bytes, std::memory_order_relaxed); }
+  Entry& EntryOf(size_t owner) { return entries_[owner + 1]; }
+  bool OpenTable(size_t arenas, Metadata& metadata);
+  void CheckDoubleFree(uintptr_t block, size_t bytes, const Entry& entry);
   Parcel* NewParcel(ParcelSize size, Arena* home, Metadata& metadata);
   Parcel* MakeParcels(ParcelSize size, Arena* home, Metadata& metadata);
+  void Open(Entry& entry, Parcel* parcel, size_t bytes);
   void Post(size_t owner, ArenaSet& arenas);
 
-  Entry* entries_ = nullptr;  // by arena number
-  size_t count_ = 0;
-  std::atomic<size_t> bytes_{0};  // written by the owner only
-  Parcel* spare_[kParcelSizes] = {};
   uintptr_t recent_[kRecent] = {};  // by a hash of the address
+  Entry* entries_ = nullptr;  // the first is nobody's, then by arena number
+  size_t places_ = 0;         // entries
+  std::atomic<size_t> room_{kOutboxBytes};  // written by the owner only
+  Parcel* spare_[kParcelSizes] = {};
 };
 
 }  // namespace cma

@@ -17,8 +17,6 @@
 
 namespace cma {
 
-constinit EmptySlots g_empty_slots;
-
 namespace {
 
 // Time between two looks for lists that are not used. Half and double the same in kv_store/1 and
@@ -138,13 +136,19 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
 
 // A block of another arena, on its way home. It is not looked at: its lines may be in its owner's
 // cache, and are to be found there. No outbox has a place for the arenas of the program's heaps.
-[[gnu::always_inline]] inline void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c,
-                                               uint16_t owner) {
-  if (cache->outbox.RecentOf(block) == block ||
-      !cache->outbox.TryAdd(block, ClassBytes(c), owner)) [[unlikely]] {
+void FreeForeign(ThreadCache* cache, uintptr_t block, SizeClass c, uint16_t owner) {
+  if (!cache->outbox.TryAdd(block, ClassBytes(c), size_t{owner} + 1)) [[unlikely]] {
     FreeCached(block, c, owner);
   }
 }
+
+// What a block counts for in the outbox, by the size class in the unit map; class 0 goes another way.
+constexpr auto kOutboxBytesOf = [] {
+  std::array<uint32_t, kSmallClasses> table{};
+  for (SizeClass c = 1; c < kSmallClasses; ++c) table[c] = kClassBytes[c];
+  table[0] = Outbox::kTooManyBytes;
+  return table;
+}();
 
 // A block of a mixed slab. `owner` is what the unit map says.
 [[gnu::noinline]] void FreeMixed(uintptr_t block, ThreadCache* cache, uint16_t owner) {
@@ -189,6 +193,17 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   FreeForeign(cache, block, c, owner);
 }
 
+// What is neither a hit nor on its way home at once; `unit` as FreeSlow() has it.
+[[gnu::noinline]] void FreeOddly(void* pointer, ThreadCache* cache, size_t unit) {
+  const auto entry = static_cast<uint32_t>(unit ^ cache->owner_tag);
+  if (entry == 0) return FreeRun(pointer, cache);
+  const uintptr_t block = AddressOf(pointer);
+  const SizeClass c = AddressMap::SizeClassOf(entry);
+  const auto owner = static_cast<uint16_t>(AddressMap::Owner(entry));
+  if (c == 0) return FreeMixed(block, cache, owner);
+  FreeSmall(block, c, owner);
+}
+
 }  // namespace
 
 std::byte* ThreadCache::RefillAndPop(SizeClass c) {
@@ -211,22 +226,17 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
   return reinterpret_cast<std::byte*>(block);
 }
 
-// Nothing is called on the way of a block that goes to a list or into the outbox.
-void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit) noexcept {
-  if (unit == cache->owner_tag) [[likely]]
-    return FreeRun(pointer, cache);  // the entry is 0
-  const uintptr_t block = AddressOf(pointer);
-  const auto c = static_cast<SizeClass>(unit & 0xffff);
+// Nothing is called on the way of a block that goes to a list or into the outbox. The outbox has no
+// room for this thread's own arena.
+void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit, size_t remainder) noexcept {
   // The two tags have met in what is above the class.
-  const auto owner =
-      static_cast<uint16_t>(AddressMap::Owner(static_cast<uint32_t>(unit ^ cache->owner_tag)));
-  if (c == 0) [[unlikely]]
-    return FreeMixed(block, cache, owner);
-  const auto offset = static_cast<uint32_t>(block % kUnitBytes);
-  if (unit <= 0xffff || AddressMap::TimesReciprocal(block, offset) > kMostForStart) [[unlikely]] {
-    return FreeSmall(block, c, owner);
+  const size_t entry = unit ^ cache->owner_tag;
+  const uintptr_t block = AddressOf(pointer);
+  if (remainder > kMostForStart || block >> kAddressBits != 0 ||
+      !cache->outbox.TryAdd(block, kOutboxBytesOf[AddressMap::SizeClassOf(entry)],
+                            AddressMap::PlaceOf(entry))) [[unlikely]] {
+    FreeOddly(pointer, cache, unit);
   }
-  FreeForeign(cache, block, c, owner);
 }
 
 Arena* ThreadCache::HomeArena(ThreadCache* cache) {

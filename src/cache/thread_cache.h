@@ -16,8 +16,8 @@
 #include <cstdint>
 
 #include "arena/arena.h"
+#include "arena/block_list.h"
 #include "cache/array_pool.h"
-#include "cache/block_list.h"
 #include "cache/outbox.h"
 #include "central/address_map.h"
 #include "slabs/size_classes.h"
@@ -75,8 +75,9 @@ struct ThreadCache {
   // A block of the class; nullptr with no errno if the OS refuses memory.
   static std::byte* RefillAndPop(SizeClass c);
   // Everything that is not a hit: full lists, blocks of other kinds, faults. `cache` is the calling
-  // thread's and `unit` the block's entry in the unit map, exclusive-or with its owner tag.
-  static void FreeSlow(void* block, ThreadCache* cache, size_t unit) noexcept;
+  // thread's, `unit` the block's entry in the unit map, exclusive-or with its owner tag, and
+  // `remainder` what the entry's reciprocal says of the block's offset.
+  static void FreeSlow(void* block, ThreadCache* cache, size_t unit, size_t remainder) noexcept;
 
   // The arena that serves the cache's thread, after a look at which CPU it runs on.
   static Arena* HomeArena(ThreadCache* cache);

@@ -52,8 +52,10 @@ class AddressMap {
     return (static_cast<uint32_t>(arena) + 1) << 16;
   }
   // The two parts of an entry that is not 0.
-  static constexpr uint32_t SizeClassOf(uint32_t unit) { return unit & 0xffff; }
+  static constexpr uint32_t SizeClassOf(size_t unit) { return static_cast<uint16_t>(unit); }
   static constexpr ArenaId Owner(uint32_t unit) { return static_cast<ArenaId>((unit >> 16) - 1); }
+  // The owner's number plus one: 0 for an entry that is 0.
+  static constexpr size_t PlaceOf(size_t unit) { return unit >> 16; }
   // The tag of nobody.
   static constexpr uint32_t kNoOwner = uint32_t{0xffff} << 16;
 
@@ -67,7 +69,7 @@ class AddressMap {
     return Covers(address) ? EntryOf(address).unit.load(std::memory_order_acquire) : 0;
   }
   // `offset` times the second half, which is kReciprocal of the size class; modulo 2^32.
-  static uint32_t TimesReciprocal(uintptr_t address, uint32_t offset) {
+  static uint64_t TimesReciprocal(uintptr_t address, uint32_t offset) {
     return TimesLoaded(offset, &EntryOf(address).reciprocal);
   }
 

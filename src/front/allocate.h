@@ -54,15 +54,17 @@ inline void Deallocate(void* pointer) {
   const size_t c = AddressMap::Unit(block) ^ cache->owner_tag;
   const uint32_t offset = static_cast<uint16_t>(block);
   static_assert(kUnitBytes == size_t{UINT16_MAX} + 1);
-  uint32_t wrong = AddressMap::TimesReciprocal(block, offset);
-  // Two questions in one: both numbers have something above the lower 16 bits if the answer is no.
-  static_assert(kMostForStart == UINT16_MAX);
-  wrong |= static_cast<uint32_t>(c);
-  if (wrong > kMostForStart) [[unlikely]] return ThreadCache::FreeSlow(pointer, cache, c);
+  const size_t remainder = AddressMap::TimesReciprocal(block, offset);
+  // Two questions in one: either number has something above the lower 16 bits if the answer is no. If
+  // both are yes, the sum has not: kLargestRemainder. (A sum leaves both as they are; FreeSlow() wants
+  // them.)
+  if (c + remainder > kMostForStart) [[unlikely]] {
+    return ThreadCache::FreeSlow(pointer, cache, c, remainder);
+  }
   const uint64_t key = AddressMap::FreeKey();
   uintptr_t* const slot = cache->lists[c];
   if (KeyOf(block) == key || *slot == kFullMark) [[unlikely]] {
-    return ThreadCache::FreeSlow(pointer, cache, c);
+    return ThreadCache::FreeSlow(pointer, cache, c, remainder);
   }
   PushAt(slot, cache->lists.data(), c, block, key);
 }

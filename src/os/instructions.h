@@ -65,10 +65,11 @@ inline void PrefetchForWrite(const void* address) {
 }
 
 // `factor` times what `*word` holds, loaded relaxed; modulo 2^32.
-inline uint32_t TimesLoaded(uint32_t factor, const std::atomic<uint32_t>* word) {
+inline uint64_t TimesLoaded(uint32_t factor, const std::atomic<uint32_t>* word) {
 #if CMA_ONE_INSTRUCTION
-  asm("imull %1, %0" : "+r"(factor) : "m"(*word) : "cc");
-  return factor;
+  uint64_t product = factor;  // the instruction clears the upper half
+  asm("imull %1, %k0" : "+r"(product) : "m"(*word) : "cc");
+  return product;
 #else
   return factor * word->load(std::memory_order_relaxed);
 #endif

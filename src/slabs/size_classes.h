@@ -9,6 +9,7 @@
 #ifndef CMA_SLABS_SIZE_CLASSES_H_
 #define CMA_SLABS_SIZE_CLASSES_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -133,6 +134,18 @@ constexpr bool IsBlockStart(uint32_t offset, uint32_t reciprocal) {
   return offset * reciprocal <= kMostForStart;
 }
 static_assert(kUnitBytes <= (uint64_t{1} << 32) / kSmallMax / 2);
+// What a block's start has at most; it and a size class make no more than kMostForStart together.
+inline constexpr uint32_t kLargestRemainder = [] {
+  uint32_t largest = 0;
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    const size_t last = kUnitBytes / kClassBytes[c] * kClassBytes[c];
+    for (size_t offset = 0; offset < kUnitBytes && offset <= last; offset += kClassBytes[c]) {
+      largest = std::max(largest, static_cast<uint32_t>(offset) * kReciprocal[c]);
+    }
+  }
+  return largest;
+}();
+static_assert(kLargestRemainder + kSizeClasses <= kMostForStart);
 
 namespace size_class_checks {
 

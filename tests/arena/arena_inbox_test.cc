@@ -19,12 +19,11 @@ class ArenaInboxTest : public cma_test::ArenaFixture {
     auto* const parcel = static_cast<Parcel*>(metadata_.Take(sizeof(Parcel)));
     parcel->sender = &sender_;
     parcel->size = ParcelSize::kLarge;
-    parcel->capacity = Parcel::Capacity(parcel->size);
     parcel->count = 0;
     parcel->bytes = 0;
     for (std::byte* block : blocks) {
       KeyOf(block) = 0;
-      parcel->blocks[parcel->count++] = block;
+      Parcel::Put(parcel->Place(parcel->count++), AddressOf(block));
       parcel->bytes += block_bytes;
     }
     return parcel;
@@ -92,6 +91,30 @@ TEST_F(ArenaInboxTest, AParcelMayHoldBlocksOfManyClasses) {
   EXPECT_EQ(Stats().small_lent_bytes, 0u);
   EXPECT_EQ(Stats().run_lent_bytes, 0u);
   ExpectStatsAddUp();
+}
+
+TEST_F(ArenaInboxTest, TheyGoIntoListsAsFarAsThereIsRoom) {
+  const SizeClass c = ClassOf(64);
+  const std::vector<std::byte*> blocks = Take(c, 5);
+  const std::vector<std::byte*> others = Take(ClassOf(3000), 1);
+  uintptr_t slots[] = {kBottomMark, 0, 0, 0, kFullMark};
+  NoLists lists;
+  lists[c] = slots + 1;
+  arena_.Post(Pack(blocks, 64));
+  arena_.Post(Pack(others, 3000));
+
+  {
+    LockGuard guard(arena_.lock());
+    arena_.DrainInbox(lists.data());
+  }
+
+  EXPECT_EQ(lists[c], slots + 4);
+  for (size_t i = 1; i <= 3; ++i) {
+    EXPECT_THAT(blocks, testing::Contains(reinterpret_cast<std::byte*>(slots[i])));
+    EXPECT_EQ(KeyOf(reinterpret_cast<std::byte*>(slots[i])), map_.FreeKey());
+  }
+  EXPECT_EQ(Stats().small_lent_bytes, 3u * 64);
+  EXPECT_EQ(slots[4], kFullMark);
 }
 
 TEST_F(ArenaInboxTest, EveryWayIntoTheArenaTakesThePostIn) {

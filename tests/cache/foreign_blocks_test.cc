@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <vector>
 
 #include <cma/cma.h>
@@ -99,6 +100,35 @@ TEST_F(ForeignBlocksTest, ManyOfThemGoHomeByThemselves) {
   EXPECT_EQ(LentByOther(), 0u);
 }
 
+// A miss takes them in.
+TEST_F(ForeignBlocksTest, ThoseThatComeHomeGoIntoTheListsOfTheThreadThere) {
+  constexpr int kBlocks = 20;
+  std::vector<void*> blocks;
+  const auto allocate = [&blocks](int count) {
+    for (int i = 0; i < count; ++i) blocks.push_back(cma_malloc(64));
+  };
+  allocate(1000);  // the list grows
+  while (t_cache->depth(ClassOf(64)) != 0) allocate(1);
+  Parcel parcel = {};
+  parcel.sender = other_;
+  parcel.size = ParcelSize::kLarge;
+  parcel.bytes = kBlocks * 64;
+  std::vector<void*> home(blocks.end() - kBlocks, blocks.end());
+  blocks.resize(blocks.size() - kBlocks);
+  for (void* block : home) Parcel::Put(parcel.Place(parcel.count++), AddressOf(block));
+  t_cache->arena->Post(&parcel);
+
+  const size_t before = blocks.size();
+  allocate(kBlocks);
+
+  EXPECT_EQ(t_cache->depth(ClassOf(64)), 0u);
+  EXPECT_TRUE(std::is_permutation(blocks.begin() + static_cast<ptrdiff_t>(before), blocks.end(),
+                                  home.begin(), home.end()));
+  ASSERT_EQ(other_->TakeEmptyParcels(ParcelSize::kLarge), &parcel);
+  for (void* block : blocks) cma_free(block);
+  ThreadCache::FlushCurrent();
+}
+
 TEST_F(ForeignBlocksTest, LargeOnesGoHomeAtOnce) {
   std::byte* const block = other_->TakeRun(100 * kKiB, 16, nullptr);
 
@@ -164,6 +194,17 @@ TEST_F(ForeignBlocksTest, FreeOnesAreTakenBeforeNullIsReturned) {
 
 using ForeignBlocksDeathTest = ForeignBlocksTest;
 
+// The entry that its upper bits hide is that of another block.
+TEST_F(ForeignBlocksDeathTest, AnAddressThatNoBlockCanHaveIsReported) {
+  void* const block = TakeFromOther(64, 1)[0];
+
+  EXPECT_DEATH(cma_free(reinterpret_cast<void*>(AddressOf(block) | uintptr_t{1} << 55)), "invalid");
+  EXPECT_DEATH(cma_free(static_cast<std::byte*>(block) + 16), "invalid");
+  cma_free(block);
+  ThreadCache::FlushCurrent();
+  EXPECT_EQ(LentByOther(), 0u);
+}
+
 TEST_F(ForeignBlocksDeathTest, FreeingOneTwiceIsReportedWhileItWaits) {
   void* const block = TakeFromOther(64, 1)[0];
   cma_free(block);
@@ -182,7 +223,7 @@ TEST_F(ForeignBlocksDeathTest, FreeingABlockThatWaitsInItsOwnersListIsReported) 
     parcel.size = ParcelSize::kLarge;
     parcel.count = 1;
     parcel.bytes = ClassBytes(ClassOf(bytes));
-    parcel.blocks[0] = static_cast<std::byte*>(block);
+    Parcel::Put(parcel.Place(0), AddressOf(block));
 
     EXPECT_DEATH(
         {

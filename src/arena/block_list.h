@@ -6,14 +6,16 @@
 //
 //   slots: [0] [block] [block] [block] [ ? ] [ ? ] [kFull]
 //           ^ bottom mark              ^ top        ^ behind the capacity
-#ifndef CMA_CACHE_BLOCK_LIST_H_
-#define CMA_CACHE_BLOCK_LIST_H_
+#ifndef CMA_ARENA_BLOCK_LIST_H_
+#define CMA_ARENA_BLOCK_LIST_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/constants.h"
 #include "os/instructions.h"
+#include "slabs/size_classes.h"
 
 namespace cma {
 
@@ -30,6 +32,12 @@ struct alignas(kIsolation) EmptySlots {
 };
 extern EmptySlots g_empty_slots;
 inline constexpr uintptr_t* g_no_slots = g_empty_slots.slots;
+
+// One list of each size class, none of them in use. Never written either.
+struct NoLists : std::array<BlockList, kSizeClasses> {
+  constexpr NoLists() { fill(BlockList(g_no_slots + 1)); }
+};
+extern NoLists g_no_lists;
 
 // What the hit path does not need to know of a list. In one word: a cache has one for every class,
 // and other threads see an array together with its length.
@@ -102,4 +110,4 @@ inline void Push(BlockList* lists, size_t c, uintptr_t block, uint64_t key) {
 
 }  // namespace cma
 
-#endif  // CMA_CACHE_BLOCK_LIST_H_
+#endif  // CMA_ARENA_BLOCK_LIST_H_

@@ -1,4 +1,4 @@
-#include "cache/block_list.h"
+#include "arena/block_list.h"
 
 #include <gtest/gtest.h>
 
