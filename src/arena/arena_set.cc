@@ -51,6 +51,26 @@ Arena* ArenaSet::ForUserHeap(size_t index) {
   return arena;
 }
 
+void ArenaSet::ForgetOthers(const Arena* arena) {
+  for (std::atomic<uint32_t>& users : users_) users.store(0, std::memory_order_relaxed);
+  if (arena != nullptr) Join(arena);
+}
+
+Arena* ArenaSet::JoinUnused() {
+  const size_t first = CurrentIndex();
+  for (size_t i = 1; i < in_use(); ++i) {
+    const size_t index = (first + i) % in_use();
+    if (users_[index].load(std::memory_order_relaxed) != 0) continue;
+    Arena* const arena = At(index);
+    uint32_t none = 0;
+    if (arena != nullptr &&
+        users_[index].compare_exchange_strong(none, 1, std::memory_order_relaxed)) {
+      return arena;
+    }
+  }
+  return nullptr;
+}
+
 Arena* ArenaSet::WithMuchFree(const Arena* home) const {
   for (size_t i = 1; i < count_; ++i) {
     Arena* const other = Existing((static_cast<size_t>(home->id()) + i) % count_);

@@ -43,8 +43,20 @@ class ArenaSet {
     if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
     return left != nullptr ? left : Current();
   }
+  // Threads make arenas their own, and leave them.
+  void Join(const Arena* arena) {
+    users_[static_cast<size_t>(arena->id())].fetch_add(1, std::memory_order_relaxed);
+  }
+  void Leave(const Arena* arena) {
+    users_[static_cast<size_t>(arena->id())].fetch_sub(1, std::memory_order_relaxed);
+  }
+  // In the child of a fork: of all threads only this one, which has `arena` if that is not null.
+  void ForgetOthers(const Arena* arena);
+  // Joins one that no thread has; nullptr if each is some thread's, or there is no memory for it.
+  Arena* JoinUnused();
   // A thread that had the arena has ended. If it was not the last visitor there, others use the arena.
   void Vacate(Arena* arena, const void* visitor) {
+    Leave(arena);
     if (!arena->NoteVisit(visitor)) vacated_.store(arena, std::memory_order_release);
   }
 
@@ -112,6 +124,7 @@ class ArenaSet {
   size_t count_ = 1;
   std::atomic<size_t> in_use_{1};
   std::atomic<Arena*> vacated_{nullptr};
+  std::atomic<uint32_t> users_[kMaxArenas] = {};  // threads whose arena it is
   std::atomic<size_t> user_heaps_{0};  // one more than the highest that ever had an arena
   std::atomic<Arena*> arenas_[kIds] = {};
   uint16_t ranks_[kMaxCpus] = {};

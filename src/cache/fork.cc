@@ -49,6 +49,7 @@ void AdoptOrphans() {
     if (orphan->in_slow_path.load(std::memory_order_relaxed)) continue;
     DeleteCache(orphan);
   }
+  g_heap.arenas.ForgetOthers(survivor->arena);
 }
 
 void Child() {

@@ -13,6 +13,10 @@ namespace {
 // CPU's arena. Half and double
 // are within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
+// The same on the arena's own CPU, after which a thread moves to an arena that nobody has, if there is
+// one: there are more CPUs than arenas, or a thread that ended has left one. With a quarter of it young
+// threads, simulated, move too often.
+constexpr uint8_t kMeetingsBeforeSwitch = 64;
 // The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
 constexpr int16_t kMissesToStay = 1000;
 
@@ -28,8 +32,10 @@ constexpr uint8_t kManyInARow = 8;
 // Other arenas that are asked. Not varied: there are two in slot_churn/2.
 constexpr size_t kNeighbours = 3;
 
+// To an arena that it has joined.
 void MoveTo(ThreadCache* cache, Arena* arena) {
   EmptyCache(cache);
+  g_heap.arenas.Leave(cache->arena);
   cache->SetArena(arena);
 }
 
@@ -38,6 +44,7 @@ void MoveTo(ThreadCache* cache, Arena* arena) {
 void FollowMemory(ThreadCache* cache) {
   Arena* const arena = g_heap.arenas.WithMuchFree(cache->arena);
   if (arena == nullptr) return;
+  g_heap.arenas.Join(arena);
   cache->cpu_changed = -kMissesToStay;
   MoveTo(cache, arena);
 }
@@ -134,15 +141,19 @@ size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
 void FollowCpu(ThreadCache* cache) {
   if (!cache->arena->NoteVisit(cache)) return;
   const size_t index = g_heap.arenas.CurrentIndex();
-  if (index == cache->owner) [[likely]] {
+  Arena* arena = nullptr;
+  if (index == cache->owner) {
     cache->cpu_changed = 0;
-    return;
+    if (++cache->met_here < kMeetingsBeforeSwitch) return;
+    cache->met_here = 0;
+    arena = g_heap.arenas.JoinUnused();
+  } else {
+    if (++cache->cpu_changed < kMovesBeforeSwitch) return;
+    cache->cpu_changed = 0;
+    arena = g_heap.arenas.At(index);
+    if (arena != nullptr) g_heap.arenas.Join(arena);
   }
-  if (++cache->cpu_changed < kMovesBeforeSwitch) return;
-  cache->cpu_changed = 0;
-  Arena* const arena = g_heap.arenas.At(index);
-  if (arena == nullptr) return;
-  MoveTo(cache, arena);
+  if (arena != nullptr) MoveTo(cache, arena);
 }
 
 SizeClass FillList(ThreadCache* cache, SizeClass c) {

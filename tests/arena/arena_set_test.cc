@@ -117,6 +117,32 @@ TEST_F(ArenaSetTest, WhatOthersUseIsNotTakenOver) {
   EXPECT_EQ(arenas_.ForNewThread(), arenas_.Current());
 }
 
+TEST_F(ArenaSetTest, EveryUnusedArenaIsJoinedOnce) {
+  arenas_.Join(arenas_.Current());
+  std::vector<Arena*> joined;
+
+  for (size_t i = 1; i < arenas_.count(); ++i) {
+    joined.push_back(arenas_.JoinUnused());
+    ASSERT_NE(joined.back(), nullptr);
+    EXPECT_EQ(std::count(joined.begin(), joined.end(), joined.back()), 1);
+  }
+  EXPECT_EQ(arenas_.JoinUnused(), nullptr);
+
+  arenas_.Leave(joined[0]);
+  EXPECT_EQ(arenas_.JoinUnused(), joined[0]);
+}
+
+TEST_F(ArenaSetTest, AForksChildHasTheArenasOfOtherThreadsForItself) {
+  arenas_.Join(arenas_.Current());
+  while (arenas_.JoinUnused() != nullptr) {
+  }
+
+  arenas_.ForgetOthers(arenas_.Current());
+
+  for (size_t i = 1; i < arenas_.count(); ++i) EXPECT_NE(arenas_.JoinUnused(), nullptr);
+  EXPECT_EQ(arenas_.JoinUnused(), nullptr);
+}
+
 TEST_F(ArenaSetTest, ARefusedArenaIsNullAndTheNextTryWorks) {
   os_.Refuse(FakeOs::kMap);
 

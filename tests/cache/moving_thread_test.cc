@@ -27,14 +27,14 @@ std::vector<int> AllowedCpus() {
 // Before a test binds the thread.
 const std::vector<int> g_cpus = AllowedCpus();
 
-// The arena of this thread after it has missed often on the CPU; after each miss of `others`, if that
-// is what it shares its arena with.
-size_t ArenaOn(int cpu, const void* others = nullptr) {
+// The arena of this thread after it has missed so often on the CPU; after each miss of `others`, if
+// that is what it shares its arena with.
+size_t ArenaOn(int cpu, const void* others = nullptr, int misses = 20) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   CPU_SET(cpu, &mask);
   EXPECT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < misses; ++i) {
     if (others != nullptr) t_cache->arena->NoteVisit(others);
     cma_free(cma_malloc(kLargeMax));
   }
@@ -57,6 +57,27 @@ TEST(MovingThreadTest, OnlyAThreadThatSharesItsArenaFollowsItsCpu) {
   const size_t first = ArenaOn(g_cpus.front(), &others);
   const size_t last = ArenaOn(g_cpus[1], &others);
   EXPECT_NE(first, last);
+}
+
+TEST(MovingThreadTest, OneThatMeetsOthersOnItsOwnCpuGoesToAnArenaThatNobodyHas) {
+  if (g_heap.arenas.count() < 2) GTEST_SKIP() << "one CPU, one arena";
+  constexpr int kOften = 70;
+  const int others = 0;
+  const size_t own = ArenaOn(g_cpus.front(), &others);
+  std::vector<Arena*> joined;
+  while (Arena* const arena = g_heap.arenas.JoinUnused()) joined.push_back(arena);
+  ASSERT_FALSE(joined.empty());
+  EXPECT_EQ(ArenaOn(g_cpus.front(), &others, kOften), own);
+
+  const auto unused = static_cast<size_t>(joined.back()->id());
+  g_heap.arenas.Leave(joined.back());
+  joined.pop_back();
+
+  EXPECT_EQ(ArenaOn(g_cpus.front(), nullptr, kOften), own);
+  size_t arena = own;
+  for (int i = 0; i < kOften && arena == own; ++i) arena = ArenaOn(g_cpus.front(), &others, 1);
+  EXPECT_EQ(arena, unused);
+  for (const Arena* arena : joined) g_heap.arenas.Leave(arena);
 }
 
 TEST(MovingThreadTest, AThreadTakesOverFromTheLastOneThatEnded) {
