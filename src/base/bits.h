@@ -22,13 +22,11 @@ struct BitSet {
   // Calls f(word reference, mask) for the words that hold bits [first, last).
   template <typename F>
   void ForRange(size_t first, size_t last, F f) {
-    while (first < last) {
-      const size_t bit = first % 64;
-      const size_t n = last - first < 64 - bit ? last - first : 64 - bit;
-      const uint64_t mask = (n == 64 ? ~uint64_t{0} : ((uint64_t{1} << n) - 1)) << bit;
-      f(words[first / 64], mask);
-      first += n;
-    }
+    if (first >= last) return;
+    const size_t last_word = (last - 1) / 64;
+    uint64_t mask = ~uint64_t{0} << (first % 64);
+    for (size_t w = first / 64; w < last_word; ++w, mask = ~uint64_t{0}) f(words[w], mask);
+    f(words[last_word], mask & (~uint64_t{0} >> (63 - (last - 1) % 64)));
   }
   void SetRange(size_t first, size_t last) {
     ForRange(first, last, [](uint64_t& w, uint64_t m) { w |= m; });

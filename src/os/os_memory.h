@@ -6,6 +6,7 @@
 #ifndef CMA_OS_OS_MEMORY_H_
 #define CMA_OS_OS_MEMORY_H_
 
+#include <bit>
 #include <cstddef>
 
 #include "base/units.h"
@@ -40,6 +41,8 @@ extern const OsOps kLinuxOs;
 
 // Bytes in an OS page: 4, 16 or 64 KiB. Constant after the first call.
 size_t OsPageBytes();
+// The same as a shift, which takes less time than a division.
+inline unsigned OsPageShift() { return static_cast<unsigned>(std::countr_zero(OsPageBytes())); }
 
 // Memory from `os` whose address is a multiple of `alignment`; nullptr if refused.
 // REQUIRES: bytes a multiple of the page size; alignment a power of two.

@@ -1,5 +1,6 @@
 #include "runs/run_bins.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace cma {
@@ -16,6 +17,8 @@ RunLinks& LinksOf(const Run& run) {
   return run.superblock->tables->links[run.start / kGranulesPerSlot];
 }
 
+uint32_t SlotOf(uint32_t link) { return (link - 1) & (kSlotsPerSuperblock - 1); }
+
 // A rest is nothing, or long enough to be a run.
 bool Splits(uint32_t rest) { return rest == 0 || rest >= kGranulesPerSlot; }
 
@@ -27,10 +30,18 @@ size_t RunBins::BinOf(uint32_t length) {
   return kExact + (log - kExactLog) * 16 + ((length >> (log - 4)) & 15);
 }
 
+Superblock* RunBins::SuperblockOf(uint32_t link) const {
+  return central_->FromNumber((link - 1) >> kSlotBits);
+}
+
+RunLinks& RunBins::LinksAt(uint32_t link) const {
+  return SuperblockOf(link)->tables->links[SlotOf(link)];
+}
+
 Run RunBins::Decode(uint32_t link) const {
   if (link == 0) return {};
-  Superblock* superblock = central_->FromNumber((link - 1) >> kSlotBits);
-  const uint32_t slot = (link - 1) & (kSlotsPerSuperblock - 1);
+  Superblock* const superblock = SuperblockOf(link);
+  const uint32_t slot = SlotOf(link);
   const RunTag tag = superblock->tables->tags[slot];
   return {superblock, slot * kGranulesPerSlot + tag.offset / static_cast<uint32_t>(kGranuleBytes),
           tag.length};
@@ -42,7 +53,7 @@ void RunBins::Insert(const Run& run) {
   const size_t bin = BinOf(run.length);
   const uint32_t head = heads_[bin];
   LinksOf(run) = {head, 0};
-  if (head != 0) LinksOf(Decode(head)).prev = LinkTo(run);
+  if (head != 0) LinksAt(head).prev = LinkTo(run);
   heads_[bin] = LinkTo(run);
   occupied_.Set(bin);
 }
@@ -50,9 +61,9 @@ void RunBins::Insert(const Run& run) {
 void RunBins::Remove(const Run& run) {
   const size_t bin = BinOf(run.length);
   const RunLinks links = LinksOf(run);
-  if (links.next != 0) LinksOf(Decode(links.next)).prev = links.prev;
+  if (links.next != 0) LinksAt(links.next).prev = links.prev;
   if (links.prev != 0) {
-    LinksOf(Decode(links.prev)).next = links.next;
+    LinksAt(links.prev).next = links.next;
   } else {
     heads_[bin] = links.next;
     if (links.next == 0) occupied_.Clear(bin);
@@ -73,7 +84,17 @@ Run RunBins::FindBestFit(uint32_t length) const {
   // Shorter rests than a slot cannot be runs, so lengths just above are passed over.
   const size_t from = length < kExact ? BinOf(length + kGranulesPerSlot) : own + 1;
   const size_t bin = occupied_.FindFrom(from);
-  return bin < kBins ? Decode(heads_[bin]) : Run{};
+  if (bin == kBins) return {};
+  const Run best = Decode(heads_[bin]);
+  if (length < kExact) return best;
+  // The lower of two runs has the lower link.
+  uint32_t lowest = heads_[bin];
+  const size_t longest =
+      BinOf(std::min(best.length + best.length / kMoreForLower, kGranulesPerSuperblock));
+  for (size_t i = occupied_.FindFrom(bin + 1); i <= longest; i = occupied_.FindFrom(i + 1)) {
+    lowest = std::min(lowest, heads_[i]);
+  }
+  return lowest == heads_[bin] ? best : Decode(lowest);
 }
 
 bool RunBins::FitAligned(const Run& run, uint32_t length, uint32_t alignment, Place* place) {

@@ -60,9 +60,9 @@ Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState st
 }
 
 void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
-  const size_t page = OsPageBytes();
-  const size_t first = (size_t{run.start} << kGranuleShift) / page;
-  const size_t last = ((size_t{run.end()} << kGranuleShift) + page - 1) / page;
+  const unsigned shift = OsPageShift() - kGranuleShift;
+  const size_t first = run.start >> shift;
+  const size_t last = ((run.end() - 1) >> shift) + 1;
   Superblock* const superblock = run.superblock;
   if (zero_pages != nullptr) {
     for (size_t i = first; i < last && i - first < ZeroPages::kMax; ++i) {

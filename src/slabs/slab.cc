@@ -53,9 +53,9 @@ uint64_t BlocksOnPages(const Slab* slab, size_t word, uint16_t pages) {
 }
 
 void TouchBlocks(Slab* slab, size_t first, size_t last) {
-  const size_t page_bytes = OsPageBytes();
-  const size_t from = first * slab->block_bytes / page_bytes;
-  const size_t to = ((last + 1) * slab->block_bytes - 1) / page_bytes;
+  const unsigned shift = OsPageShift();
+  const size_t from = first * slab->block_bytes >> shift;
+  const size_t to = ((last + 1) * slab->block_bytes - 1) >> shift;
   const auto pages = static_cast<uint16_t>(BitsBetween(from, to + 1));
   slab->touched_pages |= pages;
   slab->aged_pages &= static_cast<uint16_t>(~pages);

@@ -106,6 +106,25 @@ TEST_F(RunBinsTest, ALongRunIsFoundInAHigherBin) {
   EXPECT_TRUE(Same(bins_->FindBestFit(1050), higher));
 }
 
+TEST_F(RunBinsTest, OfLongRunsThatFitALowerOneMayBeALittleLonger) {
+  const Run much_longer = Free(4000);
+  const Run longer = Free(2700);
+  const Run best = Free(2000);
+  Free(2500);
+
+  EXPECT_TRUE(Same(bins_->FindBestFit(1800), longer));
+  bins_->Remove(longer);
+  EXPECT_TRUE(Same(bins_->FindBestFit(1800), best));
+  EXPECT_TRUE(Same(bins_->FindBestFit(2800), much_longer));
+}
+
+TEST_F(RunBinsTest, OfShortRunsTheLowerOneIsNotPreferred) {
+  Free(250);
+  const Run best = Free(200);
+
+  EXPECT_TRUE(Same(bins_->FindBestFit(150), best));
+}
+
 TEST_F(RunBinsTest, AWholeSuperblockIsFound) {
   const Run whole = Free(kGranulesPerSuperblock);
 
