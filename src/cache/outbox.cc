@@ -34,15 +34,12 @@ void Outbox::CheckDoubleFree(uintptr_t block, size_t bytes, const Entry& entry) 
 // half and double are the same in producer_consumer/2.
 Parcel* Outbox::MakeParcels(ParcelSize size, Arena* home, Metadata& metadata) {
   constexpr size_t kTogether = 4 * kKiB;
-  auto* const memory = static_cast<std::byte*>(metadata.Take(kTogether));
-  if (memory == nullptr) return nullptr;
-  Parcel* first = nullptr;
-  for (size_t at = 0; at < kTogether; at += Parcel::MemoryBytes(size)) {
-    auto* const parcel = reinterpret_cast<Parcel*>(memory + at);
-    parcel->next = first;
+  static_assert(offsetof(Parcel, next) == 0);
+  const size_t bytes = Parcel::MemoryBytes(size);
+  auto* const first = static_cast<Parcel*>(metadata.TakeChain(bytes, kTogether / bytes));
+  for (Parcel* parcel = first; parcel != nullptr; parcel = parcel->next) {
     parcel->sender = home;
     parcel->size = size;
-    first = parcel;
   }
   return first;
 }
@@ -130,12 +127,10 @@ void Outbox::Close(ArenaSet& arenas, Metadata& metadata) {
     arena->DrainInbox();
     arena->lock().Release();
   }
-  for (Parcel*& spare : spare_) {
-    while (spare != nullptr) {
-      Parcel* const parcel = spare;
-      spare = parcel->next;
-      parcel->sender->ReturnEmpty(parcel);
-    }
+  // Not to their senders: whoever comes next takes all that is there, and others beside it make more.
+  for (size_t i = 0; i < kParcelSizes; ++i) {
+    metadata.GiveChain(spare_[i], Parcel::MemoryBytes(ParcelSize{static_cast<uint8_t>(i)}));
+    spare_[i] = nullptr;
   }
   if (entries_ != nullptr) metadata.Give(entries_, places_ * sizeof(Entry));
   entries_ = nullptr;

@@ -30,15 +30,50 @@ void* Metadata::TakeFree(Shelf& shelf, size_t index) {
   return piece;
 }
 
+void* Metadata::TakeFrom(Shelf& shelf, size_t index) {
+  void* const piece = TakeFree(shelf, index);
+  return piece != nullptr ? piece : Carve(shelf, kSmallestPiece << index);
+}
+
 void* Metadata::Take(size_t bytes) {
   const size_t index = SizeIndex(bytes);
   Shelf& shelf = OwnShelf();
   {
     LockGuard guard(shelf.lock);
-    if (void* piece = TakeFree(shelf, index); piece != nullptr) return piece;
-    if (void* piece = Carve(shelf, kSmallestPiece << index); piece != nullptr) return piece;
+    if (void* piece = TakeFrom(shelf, index); piece != nullptr) return piece;
   }
   return TakeFromOthers(index);
+}
+
+void* Metadata::TakeChain(size_t bytes, size_t count) {
+  const size_t index = SizeIndex(bytes);
+  Shelf& shelf = OwnShelf();
+  FreePiece* first = nullptr;
+  {
+    LockGuard guard(shelf.lock);
+    for (; count != 0; --count) {
+      auto* const piece = static_cast<FreePiece*>(TakeFrom(shelf, index));
+      if (piece == nullptr) break;
+      piece->next = first;
+      first = piece;
+    }
+  }
+  if (first != nullptr) return first;
+  first = static_cast<FreePiece*>(TakeFromOthers(index));
+  if (first != nullptr) first->next = nullptr;
+  return first;
+}
+
+void Metadata::GiveChain(void* first, size_t bytes) {
+  const size_t index = SizeIndex(bytes);
+  Shelf& shelf = OwnShelf();
+  LockGuard guard(shelf.lock);
+  for (auto* piece = static_cast<FreePiece*>(first); piece != nullptr;) {
+    FreePiece* const next = piece->next;
+    piece->next = shelf.free[index];
+    shelf.free[index] = piece;
+    piece = next;
+  }
 }
 
 // The OS refuses memory.

@@ -31,8 +31,12 @@ class Metadata {
   // Memory for a table: zero the first time, else as its last owner left it; aligned to 64
   // bytes; nullptr if the OS refuses. REQUIRES: 0 < bytes <= kMaxBytes.
   [[nodiscard]] void* Take(size_t bytes);
-  // REQUIRES: from Take(bytes) with the same bytes.
+  // REQUIRES: from Take(bytes) with the same bytes, or one of TakeChain(bytes).
   void Give(void* memory, size_t bytes);
+
+  // Up to `count` such pieces at once, linked by their first words; nullptr if there is none.
+  [[nodiscard]] void* TakeChain(size_t bytes, size_t count);
+  void GiveChain(void* first, size_t bytes);
 
   // Whole zero pages that are never given back; nullptr if the OS refuses.
   [[nodiscard]] void* TakePages(size_t bytes);
@@ -69,6 +73,7 @@ class Metadata {
   Shelf& OwnShelf();
   static void* TakeFree(Shelf& shelf, size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shelf.lock);
   void* Carve(Shelf& shelf, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shelf.lock);
+  void* TakeFrom(Shelf& shelf, size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shelf.lock);
   void* TakeFromOthers(size_t index);
 
   void CountMapped(size_t bytes);

@@ -247,6 +247,26 @@ TEST_F(OutboxTest, ClosingGivesEmptyParcelsThatWereNotNeededBack) {
   EXPECT_EQ(metadata_.mapped_bytes(), before);
 }
 
+// One that takes all empty parcels leaves none to the other, which makes some more: not each time.
+TEST_F(OutboxTest, OutboxesThatAreUsedSideBySideDoNotNeedMoreAndMore) {
+  const auto UseTwoAndClose = [this] {
+    Outbox other;
+    for (size_t owner = 1; owner < 4; ++owner) {
+      AddAll(TakeFrom(owner, ClassOf(64), 1), 64, owner);
+      ASSERT_TRUE(other.Add(AddressOf(TakeFrom(owner, ClassOf(64), 1)[0]), 64,
+                            static_cast<uint16_t>(owner), home_, arenas_, metadata_));
+    }
+    other.Close(arenas_, metadata_);
+    outbox_.Close(arenas_, metadata_);
+  };
+  for (int i = 0; i < 4; ++i) UseTwoAndClose();
+  const size_t before = metadata_.mapped_bytes();
+
+  for (int i = 0; i < 400; ++i) UseTwoAndClose();
+
+  EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
 TEST_F(OutboxTest, ClosingDoesNotWaitForABusyArena) {
   const std::vector<std::byte*> blocks = TakeFrom(1, ClassOf(64), 1);
   AddAll(blocks, 64, 1);

@@ -65,6 +65,40 @@ TEST_F(MetadataTest, TakingAndGivingForEverNeedsNoMoreMemory) {
   EXPECT_EQ(metadata_.mapped_bytes(), before);
 }
 
+TEST_F(MetadataTest, AChainHasWhatWasGivenBackAndNewPieces) {
+  void* const given = metadata_.Take(200);
+  metadata_.Give(given, 200);
+
+  void* const chain = metadata_.TakeChain(200, 3);
+
+  std::vector<void*> pieces;
+  for (void* piece = chain; piece != nullptr; memcpy(&piece, piece, sizeof piece)) {
+    pieces.push_back(piece);
+  }
+  EXPECT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(std::count(pieces.begin(), pieces.end(), given), 1);
+  metadata_.GiveChain(chain, 200);
+  metadata_.GiveChain(nullptr, 200);
+  const size_t before = metadata_.mapped_bytes();
+  for (int i = 0; i < 10'000; ++i) metadata_.GiveChain(metadata_.TakeChain(200, 3), 200);
+  EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
+TEST_F(MetadataTest, AChainIsShorterWhereTheSystemRefuses) {
+  void* const given = metadata_.Take(200);
+  metadata_.Give(given, 200);
+  os_.RefuseEvery(FakeOs::kMap);
+  while (void* const piece = metadata_.Take(100)) ASSERT_NE(piece, nullptr);
+
+  void* const chain = metadata_.TakeChain(200, 3);
+
+  ASSERT_EQ(chain, given);
+  void* next;
+  memcpy(&next, chain, sizeof next);
+  EXPECT_EQ(next, nullptr);
+  EXPECT_EQ(metadata_.TakeChain(200, 3), nullptr);
+}
+
 TEST_F(MetadataTest, ManySmallTablesShareFewMappings) {
   for (int i = 0; i < 1000; ++i) ASSERT_NE(metadata_.Take(64), nullptr);
 
