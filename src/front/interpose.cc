@@ -16,13 +16,13 @@
 extern "C" {
 
 // The hit path of these two lies in one page, and malloc's in one line.
-CMA_EXPORT [[gnu::aligned(128)]] void* malloc(size_t size) noexcept { return cma::Allocate(size); }
+[[gnu::aligned(128)]] CMA_EXPORT void* malloc(size_t size) noexcept { return cma::Allocate(size); }
 CMA_EXPORT void* calloc(size_t count, size_t size) noexcept { return cma::Calloc(count, size); }
 CMA_EXPORT void* realloc(void* block, size_t size) noexcept { return cma::Realloc(block, size); }
 CMA_EXPORT void* reallocarray(void* block, size_t count, size_t size) noexcept {
   return cma::ReallocArray(block, count, size);
 }
-CMA_EXPORT [[gnu::aligned(128)]] void free(void* block) noexcept { cma::Deallocate(block); }
+[[gnu::aligned(128)]] CMA_EXPORT void free(void* block) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void cfree(void* block) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void free_sized(void* block, size_t) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void free_aligned_sized(void* block, size_t, size_t) noexcept { cma::Deallocate(block); }

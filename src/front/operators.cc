@@ -31,26 +31,46 @@ namespace cma {
 namespace {
 
 using Thrower = void (*)();
+using HandlerGetter = std::new_handler (*)();
+
+// A function of a C++ runtime that has come later, with a library that was opened; perhaps for that
+// library alone. nullptr if there is none.
+void* FindInRuntime(const char* name) {
+  if (void* const found = dlsym(RTLD_DEFAULT, name); found != nullptr) return found;
+  // By its name: what is linked statically would be warned of.
+  const auto open = reinterpret_cast<void* (*)(const char*, int)>(dlsym(RTLD_DEFAULT, "dlopen"));
+  if (open == nullptr) return nullptr;
+  for (const char* const library : {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"}) {
+    void* const runtime = open(library, RTLD_LAZY | RTLD_NOLOAD);
+    if (runtime == nullptr) continue;
+    if (void* const found = dlsym(runtime, name); found != nullptr) return found;
+  }
+  return nullptr;
+}
 
 [[noreturn]] void ThrowBadAlloc(size_t size) {
   Thrower thrower = std::__throw_bad_alloc;
-  // The runtime may have come later, with a library that was opened; libc++ has its own name.
-  if (thrower == nullptr) {
-    thrower = reinterpret_cast<Thrower>(dlsym(RTLD_DEFAULT, "_ZSt17__throw_bad_allocv"));
-  }
-  if (thrower == nullptr) {
-    thrower = reinterpret_cast<Thrower>(dlsym(RTLD_DEFAULT, "_ZNSt3__117__throw_bad_allocEv"));
+  // libc++ has its own name.
+  for (const char* const name : {"_ZSt17__throw_bad_allocv", "_ZNSt3__117__throw_bad_allocEv"}) {
+    if (thrower == nullptr) thrower = reinterpret_cast<Thrower>(FindInRuntime(name));
   }
   if (thrower != nullptr) thrower();
   ReportNoMemory(size);
+}
+
+std::new_handler NewHandler() {
+  HandlerGetter getter = std::get_new_handler;
+  if (getter == nullptr) {
+    getter = reinterpret_cast<HandlerGetter>(FindInRuntime("_ZSt15get_new_handlerv"));
+  }
+  return getter != nullptr ? getter() : nullptr;
 }
 
 // [new.delete.single]: call the handler until it helps, throws, or is gone.
 template <typename Allocator>
 [[gnu::noinline]] void* RetryOrThrow(size_t size, Allocator allocate) {
   for (;;) {
-    const std::new_handler handler =
-        std::get_new_handler != nullptr ? std::get_new_handler() : nullptr;
+    const std::new_handler handler = NewHandler();
     if (handler == nullptr) ThrowBadAlloc(size);
     handler();
     if (void* block = allocate()) return block;
@@ -78,7 +98,7 @@ void* NewAligned(size_t size, std::align_val_t alignment) {
 }
 
 [[gnu::noinline]] void* NewNothrowMissed(size_t size) noexcept {
-  if (std::get_new_handler == nullptr || std::get_new_handler() == nullptr) return nullptr;
+  if (NewHandler() == nullptr) return nullptr;
   try {
     return NewMissed(size);
   } catch (...) {
@@ -95,7 +115,7 @@ inline void* NewNothrow(size_t size) noexcept {
 void* NewAlignedNothrow(size_t size, std::align_val_t alignment) noexcept {
   const auto bytes = static_cast<size_t>(alignment);
   if (void* block = AllocateAligned(bytes, size)) return block;
-  if (std::get_new_handler == nullptr || std::get_new_handler() == nullptr) return nullptr;
+  if (NewHandler() == nullptr) return nullptr;
   try {
     return NewAligned(size, alignment);
   } catch (...) {

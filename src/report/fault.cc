@@ -16,7 +16,10 @@ constexpr int kStderr = 2;
 }
 
 void AddClass(Text& text, size_t block_bytes) {
-  if (block_bytes == 0) return;
+  if (block_bytes == 0) {
+    text.Add(" (no size class)");
+    return;
+  }
   text.Add(" (size class ").AddNumber(block_bytes).Add(" B)");
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -157,6 +158,8 @@ constexpr bool TableIsSound() {
     if (ClassOf(bytes) != c || ClassOf(below + 1) != c) return false;
     // Waste of the worst request, below + 1 bytes, is at most an eighth above 128 bytes.
     if (below >= 128 && (bytes - below - 1) * 8 > bytes) return false;
+    // There are at least 8 per doubling.
+    if (below >= 128 && (bytes - below) * 8 > std::bit_floor(below)) return false;
     if (c >= kSmallClasses && bytes % kGranuleBytes != 0) return false;
     // A multiple of an alignment up to a granule rounds up to a multiple of it.
     const size_t step = bytes - below;

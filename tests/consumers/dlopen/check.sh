@@ -11,3 +11,7 @@ cc -O2 -I"$consumers" -I"$CMA_PREFIX/include" -o with_archive "$source/program.c
   -Wl,--whole-archive "$libdir/libcma.a" -Wl,--no-whole-archive || fail "does not link with libcma.a"
 ./with_library ./plugin.so || fail "with_library: see above"
 ./with_archive ./plugin.so || fail "with_archive: see above"
+# A plugin in C++ in a C program: std::new_handler is called, and std::bad_alloc thrown.
+c++ -O2 -shared -fPIC -o plugin_of_cxx.so "$source/plugin_of_cxx.cc" || fail "the C++ plugin does not link"
+cc -O2 -o host_of_cxx "$source/host_of_cxx.c" || fail "the C++ plugin's host does not link"
+LD_PRELOAD=$libdir/libcma.so ./host_of_cxx ./plugin_of_cxx.so || fail "host_of_cxx: see above"
