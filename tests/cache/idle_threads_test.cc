@@ -3,9 +3,12 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <thread>
+
 #include <cma/cma.h>
 
 #include "base/units.h"
+#include "cache/thread_cache.h"
 #include "support/one_cpu.h"
 #include "support/process_memory.h"
 #include "support/sanitizer.h"
@@ -73,6 +76,20 @@ TEST(IdleThreadsTest, AThreadThatHasAllocatedALittleCostsLittle) {
 
   // 4 KiB for the cache, and the blocks.
   EXPECT_LE(growth, kThreads * 7 * kKiB);
+}
+
+// What README's Limits say of idle threads.
+TEST(IdleThreadsTest, WhatAThreadKeepsOfEverySizeIsBounded) {
+  cma_free(cma_malloc(1));
+  size_t kept = 0;
+
+  std::thread([&kept] {
+    for (SizeClass c = 1; c < kSizeClasses; ++c) cma_free(cma_malloc(ClassBytes(c)));
+    for (SizeClass c = 1; c < kSizeClasses; ++c) kept += t_cache->depth(c) * ClassBytes(c);
+  }).join();
+
+  EXPECT_GE(kept, kMediumMax);
+  EXPECT_LE(kept, 800 * kKiB);
 }
 
 }  // namespace

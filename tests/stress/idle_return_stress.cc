@@ -73,6 +73,10 @@ void MainThread(size_t start, size_t total) {
   Heap heap;
   heap.Fill(total, 1);
   const size_t peak = ResidentBytes();
+  // 10 GiB of small blocks are to stay below 1,000; what the program itself has is less than 100.
+  const size_t mappings = Mappings();
+  const size_t allowed = 100 + total / (10'240 * kMiB / 1000);
+  if (mappings > allowed) Fail("%zu mappings, more than %zu", mappings, allowed);
   heap.Free();
   Judge("one thread", start, peak, total);
 }

@@ -33,6 +33,18 @@ inline size_t StatmBytes(int field) {
 inline size_t AddressSpaceBytes() { return StatmBytes(0); }
 inline size_t ResidentBytes() { return StatmBytes(1); }
 
+// Mappings of the process: lines of /proc/self/maps.
+inline size_t Mappings() {
+  char text[4096];
+  size_t lines = 0;
+  const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  for (ssize_t length; fd >= 0 && (length = read(fd, text, sizeof(text))) > 0;) {
+    for (ssize_t i = 0; i < length; ++i) lines += text[i] == '\n';
+  }
+  close(fd);
+  return lines;
+}
+
 // What the whole machine can still give, in bytes; 0 if it does not say.
 inline size_t AvailableBytes() {
   char text[4096] = {};
