@@ -13,12 +13,13 @@ namespace {
 // CPU's arena. Half and double
 // are within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
-// The same on the arena's own CPU, after which a thread moves to an arena that nobody has, if there is
-// one: there are more CPUs than arenas, or a thread that ended has left one. With a quarter of it young
-// threads, simulated, move too often.
-constexpr uint8_t kMeetingsBeforeSwitch = 64;
-// The same, after it has moved to an arena for its memory. Not varied; seen in kv_server.
+// So many misses in a row, instead, for a thread that has moved to an arena for its memory. Not varied;
+// seen in kv_server.
 constexpr int16_t kMissesToStay = 1000;
+// So many misses on the CPU of its own arena, each after one of another thread, and a thread moves to an
+// arena that nobody has, if there is one: there are more CPUs than arenas, or a thread that ended has
+// left one. With an eighth of it young threads, in the simulated larson-like load, move too often.
+constexpr uint8_t kMeetingsBeforeSwitch = 64;
 
 // Larger blocks take what is free elsewhere before a slab is opened for them: few live of each
 // class, and the most that each had at any time adds up. Chosen by slot_churn/2; with half, simulated
