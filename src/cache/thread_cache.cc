@@ -193,10 +193,9 @@ constexpr auto kOutboxBytesOf = [] {
   FreeForeign(cache, block, c, owner);
 }
 
-// What is neither a hit nor on its way home at once; `unit` as FreeSlow() has it.
+// A block of a slab that is neither a hit nor on its way home at once; `unit` as FreeSlow() has it.
 [[gnu::noinline]] void FreeOddly(void* pointer, ThreadCache* cache, size_t unit) {
   const auto entry = static_cast<uint32_t>(unit ^ cache->owner_tag);
-  if (entry == 0) return FreeRun(pointer, cache);
   const uintptr_t block = AddressOf(pointer);
   const SizeClass c = AddressMap::SizeClassOf(entry);
   const auto owner = static_cast<uint16_t>(AddressMap::Owner(entry));
@@ -231,6 +230,7 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
 void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit, size_t remainder) noexcept {
   // The two tags have met in what is above the class.
   const size_t entry = unit ^ cache->owner_tag;
+  if (entry == 0) return FreeRun(pointer, cache);
   const uintptr_t block = AddressOf(pointer);
   if (remainder > kMostForStart || block >> kAddressBits != 0 ||
       !cache->outbox.TryAdd(block, kOutboxBytesOf[AddressMap::SizeClassOf(entry)],
