@@ -32,7 +32,7 @@ void CountEvent(ThreadCache* cache) {
     return;
   const Milliseconds now = g_heap.central.os().now();
   g_heap.releaser.Step(now);
-  if (now - cache->swept < kSweepDelay) return;
+  if (now < cache->swept + kSweepDelay) return;
   cache->swept = now;
   SweepLists(cache);
 }
