@@ -50,7 +50,7 @@ Slab* Arena::FullestSlab(SizeClass c) {
 
 Slab* Arena::AddSlab(SizeClass c) {
   const size_t superblocks = runs_.superblock_count();
-  const Run run = runs_.TakeSlabRun();
+  const Run run = runs_.TakeSlabRun(PagesFor(c));
   if (run.length == 0) return nullptr;
   if (runs_.superblock_count() != superblocks) Pack();
   Slab* slab = MakeSlab(run, c);

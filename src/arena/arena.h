@@ -193,6 +193,7 @@ class alignas(kIsolation) Arena {
   SweepResult SweepSuperblock(Superblock* superblock, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepFreeRun(const Run& run, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepSlab(Slab* slab, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  static bool IsWorthBreaking(Superblock* superblock);
   bool ReturnPages(Superblock* superblock, size_t first, size_t last)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

@@ -9,6 +9,21 @@
 #include "options/options.h"
 
 namespace cma {
+namespace {
+
+// Of a superblock in huge pages, idle memory up to one part in so many stays: they are worth that.
+// Half and double are nearly the same in json_store/1 and thread_phases/2.
+constexpr size_t kShareWorthBreaking = 8;
+
+// The OS pages that lie in a run as a whole.
+size_t FirstWholePage(const Run& run) {
+  return RoundUp(size_t{run.start} << kGranuleShift, OsPageBytes()) / OsPageBytes();
+}
+size_t WholePagesEnd(const Run& run) {
+  return (size_t{run.end()} << kGranuleShift) / OsPageBytes();
+}
+
+}  // namespace
 
 struct Arena::Sweep {
   bool at_once;
@@ -26,6 +41,11 @@ struct Arena::Sweep {
 
 bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
   const size_t page = OsPageBytes();
+  if (superblock->has_huge_pages) {
+    // The huge page falls apart, and the OS is not to put it together again.
+    runs_.central().os().advise_small(superblock->base, kSuperblockBytes);
+    superblock->has_huge_pages = false;
+  }
   if (!runs_.central().os().decommit(superblock->base + first * page, (last - first) * page,
                                      g_options.madv_free != 0)) {
     return false;
@@ -34,11 +54,26 @@ bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
   return true;
 }
 
+// Whether so much of a superblock in huge pages is idle that these may fall apart for it.
+bool Arena::IsWorthBreaking(Superblock* superblock) {
+  const size_t enough = kSuperblockBytes / kShareWorthBreaking / OsPageBytes();
+  size_t idle = 0;
+  for (uint32_t g = 0; g < kGranulesPerSuperblock && idle < enough;) {
+    const Run run = RunAt(superblock, g);
+    if (StateOf(run) == RunState::kSlab) {
+      idle += static_cast<size_t>(std::popcount(IdlePages(SlabAt(superblock, run.address()))));
+    } else if (StateOf(run) == RunState::kFree) {
+      idle += superblock->touched.CountRange(FirstWholePage(run), WholePagesEnd(run));
+    }
+    g = run.end();
+  }
+  return idle >= enough;
+}
+
 void Arena::SweepFreeRun(const Run& run, Sweep& sweep) {
   Superblock* const s = run.superblock;
-  const size_t page_bytes = OsPageBytes();
-  size_t page = RoundUp(size_t{run.start} << kGranuleShift, page_bytes) / page_bytes;
-  const size_t end = (size_t{run.end()} << kGranuleShift) / page_bytes;
+  size_t page = FirstWholePage(run);
+  const size_t end = WholePagesEnd(run);
   for (page = s->touched.FindFrom(page); page < end; page = s->touched.FindFrom(page)) {
     if (!s->aged.Test(page) && !sweep.at_once) {
       s->aged.Set(page++);
@@ -128,6 +163,9 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
     superblock = superblock->next;
   }
   if (superblock == nullptr || superblock->sweep_round == round) return false;
+  if (superblock->has_huge_pages && !at_once && !IsWorthBreaking(superblock)) {
+    superblock->needs_sweep = false;
+  }
   if (superblock->needs_sweep || at_once) {
     Sweep sweep{.at_once = at_once};
     const SweepResult result = SweepSuperblock(superblock, sweep);

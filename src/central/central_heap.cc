@@ -6,8 +6,28 @@
 
 namespace cma {
 
-Superblock* CentralHeap::TakeSuperblock() {
+// Asked when it first matters: small programs do without.
+bool CentralHeap::OsGivesHuge() {
+  if (os_gives_huge_ == Answer::kNotAsked) {
+    os_gives_huge_ = os_->gives_huge() ? Answer::kYes : Answer::kNo;
+  }
+  return os_gives_huge_ == Answer::kYes;
+}
+
+Superblock* CentralHeap::TakeSuperblock(Pages pages) {
   LockGuard guard(lock_);
+  Superblock* const superblock = TakeAny();
+  if (superblock == nullptr) return nullptr;
+  const bool huge = pages == Pages::kHuge && g_options.huge_pages != 0 && OsGivesHuge();
+  superblock->pages = huge ? Pages::kHuge : Pages::kSmall;
+  if (superblock->has_huge_pages != huge) {
+    (huge ? os_->advise_huge : os_->advise_small)(superblock->base, kSuperblockBytes);
+    superblock->has_huge_pages = huge;
+  }
+  return superblock;
+}
+
+Superblock* CentralHeap::TakeAny() {
   Superblock* superblock = dirty_.PopFront();
   if (superblock != nullptr) {
     dirty_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -132,6 +152,7 @@ size_t CentralHeap::Unmap() {
       }
       s->base = nullptr;
       s->touched = {};
+      s->has_huge_pages = false;
       descriptors_.PushFront(s);
       ++unmapped;
     }

@@ -26,8 +26,9 @@ class CentralHeap {
       : os_(&os), metadata_(&metadata), map_(&map), limit_(limit) {}
 
   // A superblock whose tables are zero; nullptr if the OS or the limit refuses. `touched` says
-  // which of its pages may hold memory; the others read as zero.
-  [[nodiscard]] Superblock* TakeSuperblock() ABSL_LOCKS_EXCLUDED(lock_);
+  // which of its pages may hold memory; the others read as zero. Those for huge pages are small
+  // ones after all where the OS has none.
+  [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall) ABSL_LOCKS_EXCLUDED(lock_);
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
   void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
 
@@ -63,6 +64,8 @@ class CentralHeap {
   static constexpr size_t kChunk = 8;           // descriptors are made so many at a time
   static constexpr size_t kMaxChunks = 65536;   // 2 TiB of superblocks
 
+  Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool OsGivesHuge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* MapSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -79,6 +82,8 @@ class CentralHeap {
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space
+  enum class Answer : uint8_t { kNotAsked, kNo, kYes };
+  Answer os_gives_huge_ ABSL_GUARDED_BY(lock_) = Answer::kNotAsked;
   // Descriptors ever made; written under lock_.
   std::atomic<uint32_t> count_{0};
   std::atomic<Superblock*> table_[kMaxChunks] = {};

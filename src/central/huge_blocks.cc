@@ -16,7 +16,6 @@ constexpr size_t kShareOfRest = 16;
 // Blocks from this size on are written densely by nearly all programs: huge pages save faults. Seen
 // in huge_blocks/1 (double) and realloc_ladder:grow/1 (half), in both a little.
 constexpr size_t kHugePageThreshold = 4 * kMiB;
-constexpr size_t kHugePageBytes = 2 * kMiB;
 
 bool WantsHugePages(size_t bytes) {
   return bytes >= kHugePageThreshold && g_options.huge_pages != 0;

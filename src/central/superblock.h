@@ -100,12 +100,18 @@ struct SuperblockTables {
   }
 };
 
+// What a superblock is for: by what pages of the OS the memory would best come.
+enum class Pages : uint8_t { kSmall, kHuge };
+
 struct Superblock : ListNode<Superblock> {
   // Read by every thread that frees a block here, and hardly ever written: in lines of their own.
   alignas(64) std::byte* base;
   SuperblockTables* tables;
   uint32_t number;
   std::atomic<uint16_t> arena;     // owner; see above
+  Pages pages;                     // does not change while an arena has it
+  // The OS was asked for huge pages, and they are whole: `touched` is in steps of those.
+  bool has_huge_pages;
 
   alignas(64) bool needs_sweep;                // something was freed, or pages were aged, since the last one
   uint32_t sweep_round;            // last round that has swept it

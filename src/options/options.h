@@ -92,7 +92,8 @@ inline constexpr OptionInfo kOptions[] = {
      uint64_t{1} << 27,
      "freed huge blocks kept mapped for reuse until release_delay_ms has passed"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
-     "1: ask for transparent huge pages for blocks of 4 MiB and more; 0: never ask"},
+     "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
+     "heaps; 0: never ask"},
     {"soft_limit", &Options::soft_limit, OptionUnit::kLimit, OptionChange::kAnyTime,
      uint64_t{1} << 20, uint64_t{1} << 47,
      "committed bytes beyond which free memory is returned at once; 0 = none"},

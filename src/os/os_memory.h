@@ -25,8 +25,12 @@ struct OsOps {
   // Gives the memory back and keeps the addresses: they read as zero again.
   // `lazily` (MADV_FREE) leaves it to the OS when; then the contents are undefined. False if refused.
   bool (*decommit)(std::byte* start, size_t bytes, bool lazily);
-  // Asks for transparent huge pages. A refusal does no harm.
+  // Whether it gives transparent huge pages of kHugePageBytes where it is asked for them.
+  bool (*gives_huge)();
+  // Asks for transparent huge pages, and takes that back; pages that are there stay as they are. A
+  // refusal does no harm.
   void (*advise_huge)(std::byte* start, size_t bytes);
+  void (*advise_small)(std::byte* start, size_t bytes);
   // Changes the length of a mapping without moving it; false if refused.
   bool (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
   // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;
@@ -38,6 +42,9 @@ struct OsOps {
 
 // The operating system this process runs on.
 extern const OsOps kLinuxOs;
+
+// A transparent huge page where the others have 4 KiB.
+inline constexpr size_t kHugePageBytes = 2 * kMiB;
 
 // Bytes in an OS page: 4, 16 or 64 KiB. Constant after the first call.
 size_t OsPageBytes();

@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 
 #include "base/constants.h"
 #include "os/os_memory.h"
+#include "os/small_file.h"
 #include "os/syscall.h"
 
 namespace cma {
@@ -69,7 +72,19 @@ bool Decommit(std::byte* start, size_t bytes, bool lazily) {
   return Advise(start, bytes, MADV_DONTNEED);
 }
 
+// The mode that is set stands in brackets: always [madvise] never.
+bool GivesHuge() {
+  char text[64];
+  if (ReadSmallFile("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) == 0 ||
+      strstr(text, "[never]") != nullptr) {
+    return false;
+  }
+  return OsPageBytes() == kMinPageBytes && RawSyscall(SYS_prctl, PR_GET_THP_DISABLE, 0) == 0;
+}
+
 void AdviseHuge(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_HUGEPAGE); }
+
+void AdviseSmall(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_NOHUGEPAGE); }
 
 bool Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
   const long result = RawSyscall(SYS_mremap, reinterpret_cast<long>(start),
@@ -94,8 +109,8 @@ Milliseconds Now() {
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {Map,      Reserve,    Allow,  Unmap, Decommit,
-                                  AdviseHuge, Resize, Move,  Now};
+constinit const OsOps kLinuxOs = {Map,        Reserve,     Allow,  Unmap, Decommit, GivesHuge,
+                                  AdviseHuge, AdviseSmall, Resize, Move,  Now};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

@@ -5,10 +5,32 @@ namespace {
 
 constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
 
+// With the first page of a huge one all of it comes.
+void TouchHugePages(const Run& run) {
+  if (!run.superblock->has_huge_pages) return;
+  constexpr uint32_t kHugePage = kHugePageBytes / kGranuleBytes;
+  const unsigned shift = OsPageShift() - kGranuleShift;
+  run.superblock->touched.SetRange(RoundDown(run.start, kHugePage) >> shift,
+                                   RoundUp(run.end(), kHugePage) >> shift);
+}
+
 }  // namespace
 
-bool RunHeap::AddSuperblock() {
-  Superblock* superblock = central_->TakeSuperblock();
+// Small pages before huge ones.
+Run RunHeap::FindBestFit(uint32_t length) const {
+  const Run best = bins_[0].FindBestFit(length);
+  return best.length != 0 ? best : bins_[1].FindBestFit(length);
+}
+
+RunBins::Place RunHeap::FindAligned(uint32_t length, uint32_t alignment, Pages first) const {
+  const auto kind = static_cast<size_t>(first);
+  const RunBins::Place place = bins_[kind].FindAligned(length, alignment);
+  return place.run.length != 0 ? place : bins_[1 - kind].FindAligned(length, alignment);
+}
+
+bool RunHeap::AddSuperblock(Pages pages) {
+  if (superblock_count_ < kSmallArena) pages = Pages::kSmall;
+  Superblock* superblock = central_->TakeSuperblock(pages);
   if (superblock == nullptr) return false;
   superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
   superblock->needs_sweep = true;
@@ -30,12 +52,12 @@ void RunHeap::RemoveSuperblock(Superblock* superblock) {
 }
 
 void RunHeap::InsertFree(const Run& run) {
-  bins_.Insert(run);
+  BinsOf(run.superblock).Insert(run);
   CountFree(run.length);
 }
 
 void RunHeap::RemoveFree(const Run& run) {
-  bins_.Remove(run);
+  BinsOf(run.superblock).Remove(run);
   CountFree(-size_t{run.length});
 }
 
@@ -70,6 +92,7 @@ void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
     }
   }
   superblock->touched.SetRange(first, last);
+  TouchHugePages(run);
   superblock->aged.ClearRange(first, last);
 }
 
@@ -78,29 +101,33 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
   Run used;
   for (;;) {
     if (alignment == 1) {
-      if (const Run best = bins_.FindBestFit(length); best.length != 0) {
+      if (const Run best = FindBestFit(length); best.length != 0) {
         used = Carve(best, best.start, length, RunState::kUsed);
         break;
       }
-    } else if (const RunBins::Place place = bins_.FindAligned(length, alignment);
+    } else if (const RunBins::Place place = FindAligned(length, alignment, Pages::kSmall);
                place.run.length != 0) {
       used = Carve(place.run, place.start, length, RunState::kUsed);
       break;
     }
-    if (growth != Growth::kBySuperblocks || !AddSuperblock()) return {};
+    if (growth != Growth::kBySuperblocks || !AddSuperblock(Pages::kSmall)) return {};
   }
   TouchPages(used, zero_pages);
   return used;
 }
 
-bool RunHeap::HasSlabRun() const { return bins_.FindAligned(kUnit, kUnit).run.length != 0; }
+bool RunHeap::HasSlabRun() const {
+  return FindAligned(kUnit, kUnit, Pages::kSmall).run.length != 0;
+}
 
-Run RunHeap::TakeSlabRun() {
+Run RunHeap::TakeSlabRun(Pages pages) {
   for (;;) {
-    if (const RunBins::Place place = bins_.FindAligned(kUnit, kUnit); place.run.length != 0) {
-      return Carve(place.run, place.start, kUnit, RunState::kSlab);
+    if (const RunBins::Place place = FindAligned(kUnit, kUnit, pages); place.run.length != 0) {
+      const Run run = Carve(place.run, place.start, kUnit, RunState::kSlab);
+      TouchHugePages(run);
+      return run;
     }
-    if (!AddSuperblock()) return {};
+    if (!AddSuperblock(pages)) return {};
   }
 }
 

@@ -15,6 +15,17 @@
 
 namespace cma {
 
+// Bytes of the largest block that comes in huge pages. A larger one that is free leaves whole pages
+// idle, which can go back to the OS if they are small ones. Chosen by steady_random/1, which
+// peaks at 0.997 with half, 1.007 with double, and 1.03 if all classes whose blocks fill their
+// slab have huge pages.
+inline constexpr size_t kHugePagesUpTo = 2 * kKiB;
+
+// The pages that blocks of the class would best have.
+constexpr Pages PagesFor(SizeClass c) {
+  return ClassBytes(c) <= kHugePagesUpTo ? Pages::kHuge : Pages::kSmall;
+}
+
 // Makes a slab of a run from RunHeap::TakeSlabRun().
 Slab* MakeSlab(const Run& run, SizeClass c);
 

@@ -116,7 +116,7 @@ class Lines {
 
 absl::string_view OfHugePages(absl::string_view mode) {
   if (mode == "always") return "the kernel may back all of the heap with them";
-  if (mode == "madvise") return "cma asks for them in blocks of 4 MiB and more (huge_pages)";
+  if (mode == "madvise") return "cma asks for them in large blocks and large heaps (huge_pages)";
   return "there are none, whatever cma asks for";
 }
 

@@ -224,6 +224,70 @@ TEST_F(ArenaSweepTest, ABlockTakenBetweenTwoRoundsKeepsItsPageOfASlab) {
   EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kUnitBytes - OsPageBytes());
 }
 
+// In a superblock with huge pages, full of blocks that each fill a page's half.
+class HugePagesSweepTest : public ArenaSweepTest {
+ protected:
+  void SetUp() override {
+    if (OsPageBytes() != kMinPageBytes) GTEST_SKIP() << "no huge pages of 2 MiB";
+    os_.GiveHugePages(true);
+    for (size_t i = 0; i < RunHeap::kSmallArena * kUnitsPerSuperblock; ++i) TakeSlabful(kClass);
+    for (size_t i = 0; i < kUnitsPerSuperblock; ++i) {
+      const std::vector<std::byte*> slabful = TakeSlabful(kClass);
+      blocks_.insert(blocks_.end(), slabful.begin(), slabful.end());
+    }
+    std::sort(blocks_.begin(), blocks_.end());
+    superblock_ = SuperblockOf(blocks_[0]);
+    EXPECT_EQ(SuperblockOf(blocks_.back()), superblock_);
+    ASSERT_TRUE(superblock_->has_huge_pages);
+  }
+
+  // Of two blocks in a page.
+  void FreePages(size_t first, size_t count) {
+    Give({blocks_.begin() + static_cast<ptrdiff_t>(2 * first),
+          blocks_.begin() + static_cast<ptrdiff_t>(2 * (first + count))});
+  }
+
+  static constexpr SizeClass kClass = ClassOf(2048);
+  static constexpr size_t kEnough = kSuperblockBytes / 8 / kMinPageBytes;
+  std::vector<std::byte*> blocks_;
+  Superblock* superblock_;
+};
+
+TEST_F(HugePagesSweepTest, TheyDoNotFallApartForLittle) {
+  FreePages(0, kEnough - 1);
+
+  for (uint32_t round = 1; round <= 3; ++round) Sweep(round);
+
+  EXPECT_EQ(os_.calls(FakeOs::kDecommit), 0u);
+  EXPECT_TRUE(superblock_->has_huge_pages);
+}
+
+TEST_F(HugePagesSweepTest, TheyFallApartForMuchAndAreNotPutTogetherAgain) {
+  FreePages(0, kEnough - 1);
+  for (uint32_t round = 1; round <= 2; ++round) Sweep(round);
+  FreePages(kEnough - 1, 1);
+
+  for (uint32_t round = 3; round <= 4; ++round) Sweep(round);
+
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kEnough * kMinPageBytes);
+  EXPECT_FALSE(superblock_->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseSmall), 1u);
+  EXPECT_EQ(superblock_->pages, Pages::kHuge) << "or its free runs would be in other bins";
+  FreePages(kEnough, 1);
+  for (uint32_t round = 5; round <= 6; ++round) Sweep(round);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), (kEnough + 1) * kMinPageBytes);
+}
+
+TEST_F(HugePagesSweepTest, TheyFallApartAtOnceWhereThatIsAskedFor) {
+  FreePages(0, 1);
+
+  bool pending = false;
+  Sweep(1, true, &pending);
+
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kMinPageBytes);
+  EXPECT_FALSE(superblock_->has_huge_pages);
+}
+
 TEST_F(ArenaSweepTest, AnEmptySlabBecomesAFreeRunAndItsPagesReturn) {
   const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(64));
   Give(blocks);

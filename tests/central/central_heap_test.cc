@@ -101,6 +101,60 @@ TEST_F(CentralHeapTest, TheNewestComesFirst) {
   EXPECT_EQ(central_.TakeSuperblock(), old);
 }
 
+TEST_F(CentralHeapTest, HugePagesAreAskedForWhereTheOsGivesThem) {
+  os_.GiveHugePages(true);
+
+  Superblock* const s = central_.TakeSuperblock(Pages::kHuge);
+
+  EXPECT_EQ(s->pages, Pages::kHuge);
+  EXPECT_TRUE(s->has_huge_pages);
+  EXPECT_EQ(os_.bytes(FakeOs::kAdviseHuge), kSuperblockBytes);
+}
+
+TEST_F(CentralHeapTest, WhereTheOsHasNoHugePagesSmallOnesDo) {
+  Superblock* const s = central_.TakeSuperblock(Pages::kHuge);
+
+  EXPECT_EQ(s->pages, Pages::kSmall);
+  EXPECT_FALSE(s->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+}
+
+TEST_F(CentralHeapTest, TheOptionTurnsHugePagesOff) {
+  os_.GiveHugePages(true);
+  g_options.huge_pages = 0;
+
+  EXPECT_EQ(central_.TakeSuperblock(Pages::kHuge)->pages, Pages::kSmall);
+
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+}
+
+TEST_F(CentralHeapTest, ASuperblockChangesItsPagesWithItsUse) {
+  os_.GiveHugePages(true);
+  Superblock* const s = central_.TakeSuperblock(Pages::kHuge);
+  Give(s);
+
+  ASSERT_EQ(central_.TakeSuperblock(Pages::kSmall), s);
+  EXPECT_EQ(s->pages, Pages::kSmall);
+  EXPECT_FALSE(s->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseSmall), 1u);
+  Give(s);
+  ASSERT_EQ(central_.TakeSuperblock(Pages::kHuge), s);
+
+  EXPECT_TRUE(s->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 2u);
+}
+
+TEST_F(CentralHeapTest, NewAddressesHaveSmallPagesAtFirst) {
+  os_.GiveHugePages(true);
+  Superblock* const s = central_.TakeSuperblock(Pages::kHuge);
+  Give(s);
+  ASSERT_EQ(central_.Unmap(), 1u);
+
+  ASSERT_EQ(central_.TakeSuperblock(Pages::kHuge), s);
+
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 2u);
+}
+
 TEST_F(CentralHeapTest, MemoryReturnsWhenItHasWaitedLongEnough) {
   Superblock* const s = TakeAndTouch(5);
   Give(s);

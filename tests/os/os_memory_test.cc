@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/constants.h"
@@ -134,6 +135,26 @@ TEST_F(OsMemoryTest, DecommitOfWhatIsNotMappedIsRefused) {
   EXPECT_FALSE(kLinuxOs.decommit(start, page_, false));
 
   EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, AdviceAboutPagesChangesNoContents) {
+  std::byte* const start = os_.map(4 * kHugePageBytes);
+  FillPattern(start, 4 * kHugePageBytes, 10);
+
+  os_.advise_huge(start, 4 * kHugePageBytes);
+  os_.advise_small(start, 4 * kHugePageBytes);
+
+  EXPECT_EQ(FindDamage(start, 4 * kHugePageBytes, 10), kIntact);
+  EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, AProcessThatWantsNoHugePagesGetsNone) {
+  const int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+  ASSERT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);
+
+  EXPECT_FALSE(kLinuxOs.gives_huge());
+
+  ASSERT_EQ(prctl(PR_SET_THP_DISABLE, before, 0, 0, 0), 0);
 }
 
 TEST_F(OsMemoryTest, ResizeShrinksInPlace) {

@@ -223,6 +223,58 @@ TEST_F(RunHeapTest, ASlabRunLeavesItsPagesUntouched) {
   EXPECT_EQ(run.superblock->touched.FindFrom(0), kMinPagesPerSuperblock);
 }
 
+class HugePagesRunHeapTest : public RunHeapTest {
+ protected:
+  HugePagesRunHeapTest() {
+    os_.GiveHugePages(true);
+    for (size_t i = 0; i < RunHeap::kSmallArena * kUnitsPerSuperblock; ++i) {
+      small_.push_back(heap_->TakeSlabRun(Pages::kHuge));
+    }
+  }
+
+  std::vector<Run> small_;
+};
+
+TEST_F(HugePagesRunHeapTest, OnlyALargeHeapHasThem) {
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+
+  const Run run = heap_->TakeSlabRun(Pages::kHuge);
+
+  EXPECT_EQ(run.superblock->pages, Pages::kHuge);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+}
+
+TEST_F(HugePagesRunHeapTest, ARunIsTakenWhereItsPagesAreIfThereIsOne) {
+  const Run huge = heap_->TakeSlabRun(Pages::kHuge);
+  heap_->GiveRun(small_.back());
+
+  const Run run = heap_->TakeSlabRun(Pages::kSmall);
+  EXPECT_EQ(run.start, small_.back().start);
+  EXPECT_EQ(run.superblock, small_.back().superblock);
+  EXPECT_EQ(heap_->TakeSlabRun(Pages::kSmall).superblock, huge.superblock);
+  EXPECT_EQ(Take(kSlot).superblock, huge.superblock);
+
+  EXPECT_EQ(heap_->superblock_count(), RunHeap::kSmallArena + 1);
+}
+
+TEST_F(HugePagesRunHeapTest, RunsOfBlocksBringNone) {
+  EXPECT_EQ(Take(kSlot).superblock->pages, Pages::kSmall);
+  EXPECT_EQ(heap_->superblock_count(), RunHeap::kSmallArena + 1);
+}
+
+TEST_F(HugePagesRunHeapTest, AHugePageIsTouchedAsAWhole) {
+  if (OsPageBytes() != kMinPageBytes) GTEST_SKIP() << "no huge pages of 2 MiB";
+  const size_t whole = kHugePageBytes / OsPageBytes();
+
+  Superblock* const superblock = heap_->TakeSlabRun(Pages::kHuge).superblock;
+
+  EXPECT_EQ(superblock->touched.CountRange(0, kMinPagesPerSuperblock), whole);
+  ZeroPages zero_pages;
+  heap_->TakeRun(kGranulesPerSuperblock / 4, 1, &zero_pages);
+  EXPECT_TRUE(zero_pages.zero.Test(0)) << "the first in its huge page";
+  EXPECT_EQ(superblock->touched.CountRange(0, kMinPagesPerSuperblock), 2 * whole);
+}
+
 TEST_F(RunHeapTest, ARunShrinksInPlaceAndItsRestMergesWithTheRight) {
   const auto [left, middle, right] = TakeThreeNeighbours(100);
   heap_->GiveRun(right);

@@ -78,12 +78,22 @@ struct FakeOs::Ops {
     return true;
   }
 
+  static bool GivesHuge() { return Fake().gives_huge_; }
+
   static void AdviseHuge(std::byte* start, size_t bytes) {
     FakeOs& os = Fake();
     std::lock_guard guard(os.mutex_);
     os.RequireMapped(start, bytes, "advise_huge");
     os.Allows(kAdviseHuge, bytes);
     cma::kLinuxOs.advise_huge(start, bytes);
+  }
+
+  static void AdviseSmall(std::byte* start, size_t bytes) {
+    FakeOs& os = Fake();
+    std::lock_guard guard(os.mutex_);
+    os.RequireMapped(start, bytes, "advise_small");
+    os.Allows(kAdviseSmall, bytes);
+    cma::kLinuxOs.advise_small(start, bytes);
   }
 
   static bool Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
@@ -110,8 +120,8 @@ struct FakeOs::Ops {
 
   static cma::Milliseconds Now() { return Fake().now(); }
 
-  static constexpr cma::OsOps kTable = {Map,        Reserve, Allow, Unmap, Decommit,
-                                        AdviseHuge, Resize,  Move,  Now};
+  static constexpr cma::OsOps kTable = {Map,        Reserve,     Allow,  Unmap, Decommit, GivesHuge,
+                                        AdviseHuge, AdviseSmall, Resize, Move,  Now};
 };
 
 FakeOs::FakeOs() {
@@ -168,7 +178,7 @@ void FakeOs::RefuseNothing() {
 bool FakeOs::Allows(Call call, size_t bytes) {
   ++calls_[call];
   bytes_[call] += bytes;
-  if (call == kAdviseHuge) return true;
+  if (call == kAdviseHuge || call == kAdviseSmall) return true;
   ++all_calls_;
   if (!refuse_every_[call] && calls_[call] != refuse_at_[call] && all_calls_ != refuse_any_at_) {
     return true;

@@ -7,6 +7,7 @@
 #define CMA_TESTS_SUPPORT_FAKE_OS_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -20,8 +21,19 @@ namespace cma_test {
 
 class FakeOs {
  public:
-  // kAdviseHuge is counted only: it has no answer that could be a refusal.
-  enum Call { kMap, kReserve, kAllow, kUnmap, kDecommit, kResize, kMove, kAdviseHuge, kCalls };
+  // The two kinds of advice are counted only: they have no answer that could be a refusal.
+  enum Call {
+    kMap,
+    kReserve,
+    kAllow,
+    kUnmap,
+    kDecommit,
+    kResize,
+    kMove,
+    kAdviseHuge,
+    kAdviseSmall,
+    kCalls
+  };
 
   struct Range {
     uintptr_t start;
@@ -43,6 +55,9 @@ class FakeOs {
   void RefuseAny(size_t nth);
   // Takes all of that back.
   void RefuseNothing();
+
+  // Whether it says that it gives huge pages; at first it does not.
+  void GiveHugePages(bool gives) { gives_huge_ = gives; }
 
   // Counts since the start; of what was asked for, refused or not.
   size_t calls(Call call) const;
@@ -78,6 +93,7 @@ class FakeOs {
   size_t all_calls_ = 0;
   size_t refuse_any_at_ = kNever;
   size_t refusals_ = 0;
+  std::atomic<bool> gives_huge_{false};
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
   std::vector<Range> reserved_;
   std::vector<Range> allowed_;
