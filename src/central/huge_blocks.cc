@@ -8,9 +8,10 @@
 namespace cma {
 namespace {
 
-// What is cut off a cached block that is too long stays in the cache if it is of use there. Half
-// and double are nearly the same in huge_blocks/1.
-constexpr size_t kSmallestPiece = kLargeMax;
+// What is cut off a cached block that is too long stays in the cache: the block may grow into it
+// again, or join it when it is freed. realloc_ladder/1 has 135 page faults per 1,000 operations if
+// only pieces of 1 MiB stay, 44 with 128 KiB, and 8; half is the same.
+constexpr size_t kSmallestPiece = 64 * kKiB;
 constexpr size_t kShareOfRest = 16;
 
 // Blocks from this size on are written densely by nearly all programs: huge pages save faults. Seen
@@ -27,12 +28,23 @@ size_t AlignmentFor(size_t bytes, size_t alignment) {
   return alignment < least ? least : alignment;
 }
 
+// Whole huge pages where they take at most one part in so many more. A block that ends within one
+// has small pages there, what is cut from it later begins so, and a cached block fits fewer others:
+// huge_blocks/1 has 104 page faults per operation without, 52 with double, 12, and 4 with half.
+constexpr size_t kShareOfRounding = 8;
+
 // Cached bytes: a base, and so much of what is live. More would show as peak memory. Both chosen by
 // huge_blocks/1.
 constexpr size_t kCacheBytes = 32 * kMiB;
 constexpr size_t kCacheShareOfLive = 4;
 
 }  // namespace
+
+size_t HugeBlocks::BytesFor(size_t bytes) {
+  const size_t rounded = RoundUp(bytes, kHugePageBytes);
+  const bool is_worth_it = WantsHugePages(bytes) && rounded - bytes <= bytes / kShareOfRounding;
+  return is_worth_it ? rounded : RoundUp(bytes, OsPageBytes());
+}
 
 size_t HugeBlocks::BucketOf(const std::byte* start) {
   return static_cast<size_t>(((AddressOf(start) >> 12) * 0x9E3779B97F4A7C15u) >> 52);
@@ -172,6 +184,33 @@ bool HugeBlocks::CommitMore(size_t bytes) {
 }
 
 bool HugeBlocks::Grow(Block* block, size_t bytes) {
+  const size_t old_bytes = block->bytes;
+  GrowByCached(block, bytes);
+  if (block->bytes == bytes || GrowByMore(block, bytes)) return true;
+  Split(block, old_bytes, os_->now());
+  return false;
+}
+
+// By what lies cached right behind it and was cut off it once, up to `bytes`: that holds memory,
+// and takes no call to the OS.
+void HugeBlocks::GrowByCached(Block* block, size_t bytes) {
+  LockGuard guard(lock_);
+  for (Block* other = cache_.front(); other != nullptr; other = other->next) {
+    if (other->mapping != block->mapping || other->start != block->start + block->bytes) continue;
+    const size_t taken = std::min(other->bytes, bytes - block->bytes);
+    block->bytes += taken;
+    other->start += taken;
+    other->bytes -= taken;
+    cached_bytes_.fetch_sub(taken, std::memory_order_relaxed);
+    if (other->bytes == 0) {
+      cache_.Remove(other);
+      metadata_->Give(other, sizeof(Block));
+    }
+    return;
+  }
+}
+
+bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
   if (!CommitMore(more)) return false;
   if (GrowHere(block, bytes) || GrowElsewhere(block, bytes)) return true;
@@ -185,6 +224,18 @@ bool HugeBlocks::GrowHere(Block* block, size_t bytes) {
   // What it has grown to may be beside an old piece of its mapping, and yet not of one with that.
   block->mapping = NextMapping();
   return true;
+}
+
+void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
+  const size_t old_bytes = block->bytes;
+  GrowByCached(block, bytes);
+  const size_t more = bytes - block->bytes;
+  if (more == 0) return;
+  if (CommitMore(more)) {
+    if (GrowHere(block, bytes)) return;
+    Uncommit(more);
+  }
+  Split(block, old_bytes, os_->now());
 }
 
 bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
@@ -203,7 +254,8 @@ bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
 std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, Account* account) {
   const size_t page = OsPageBytes();
   if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
-  bytes = RoundUp(bytes, page);
+  const bool may_be_longer = account == nullptr && contents == Contents::kAny;
+  bytes = may_be_longer ? BytesFor(bytes) : RoundUp(bytes, page);
   Block* block = nullptr;
   if (contents == Contents::kAny && cached_bytes() != 0) {
     block = TakeCached(bytes, alignment);
@@ -372,8 +424,8 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   if (block == nullptr) return 0;
   if (bytes < block->bytes) {
     Split(block, bytes, os_->now());
-  } else if (const size_t more = bytes - block->bytes; more != 0 && CommitMore(more)) {
-    if (!GrowHere(block, bytes)) Uncommit(more);
+  } else if (bytes > block->bytes) {
+    GrowHereOnly(block, bytes);
   }
   LockGuard guard(lock_);
   Enter(block);

@@ -122,7 +122,7 @@ size_t UsableBytes(const char* operation, const void* block) {
 size_t GoodSize(size_t size) {
   if (size <= kMediumMax) return ClassBytes(ClassOf(size));
   if (size <= kLargeMax) return RoundUp(size, kLargeStep);
-  return size <= size_t{PTRDIFF_MAX} - kMaxPageBytes ? RoundUp(size, OsPageBytes()) : 0;
+  return size <= size_t{PTRDIFF_MAX} - kMaxPageBytes ? HugeBlocks::BytesFor(size) : 0;
 }
 
 }  // namespace cma

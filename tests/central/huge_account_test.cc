@@ -36,7 +36,7 @@ TEST_F(HugeAccountTest, AFreeRefundsTheBlock) {
 }
 
 TEST_F(HugeAccountTest, ABlockFromTheCacheIsNotLongerThanWhatWasCharged) {
-  ASSERT_TRUE(huge_.Give(huge_.Take(4 * kMiB + 64 * kKiB, 16, Contents::kAny)));
+  ASSERT_TRUE(huge_.Give(huge_.Take(4 * kMiB + 32 * kKiB, 16, Contents::kAny)));
 
   std::byte* const block = TakeCharged(4 * kMiB);
 
@@ -46,7 +46,7 @@ TEST_F(HugeAccountTest, ABlockFromTheCacheIsNotLongerThanWhatWasCharged) {
 }
 
 TEST_F(HugeAccountTest, ABlockThatCannotBeCutIsLeftInTheCache) {
-  ASSERT_TRUE(huge_.Give(huge_.Take(4 * kMiB + 64 * kKiB, 16, Contents::kAny)));
+  ASSERT_TRUE(huge_.Give(huge_.Take(4 * kMiB + 32 * kKiB, 16, Contents::kAny)));
   os_.RefuseEvery(FakeOs::kUnmap);
 
   std::byte* const block = TakeCharged(4 * kMiB);
@@ -54,7 +54,7 @@ TEST_F(HugeAccountTest, ABlockThatCannotBeCutIsLeftInTheCache) {
 
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(huge_.BytesOf(block), 4 * kMiB);
-  EXPECT_EQ(huge_.cached_bytes(), 4 * kMiB + 64 * kKiB);
+  EXPECT_EQ(huge_.cached_bytes(), 4 * kMiB + 32 * kKiB);
 }
 
 TEST_F(HugeAccountTest, ABlockThatIsTakenAgainIsNobodysUnlessSaidSo) {

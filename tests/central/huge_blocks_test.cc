@@ -170,15 +170,15 @@ TEST_F(HugeBlocksTest, WhatIsTooLongIsCutAndTheRestStaysInTheCache) {
 }
 
 TEST_F(HugeBlocksTest, PiecesOfABlockFindTogetherInTheCache) {
-  std::byte* const whole = TakeAndGive(9 * kMiB);
-  std::byte* const pieces[] = {Take(3 * kMiB), Take(3 * kMiB), Take(3 * kMiB)};
+  std::byte* const whole = TakeAndGive(12 * kMiB);
+  std::byte* const pieces[] = {Take(4 * kMiB), Take(4 * kMiB), Take(4 * kMiB)};
   ASSERT_EQ(pieces[0], whole);
-  ASSERT_EQ(pieces[2], whole + 6 * kMiB);
+  ASSERT_EQ(pieces[2], whole + 8 * kMiB);
 
   for (const int i : {0, 2, 1}) EXPECT_TRUE(huge_.Give(pieces[i]));
 
-  EXPECT_EQ(huge_.cached_bytes(), 9 * kMiB);
-  EXPECT_EQ(Take(9 * kMiB), whole);
+  EXPECT_EQ(huge_.cached_bytes(), 12 * kMiB);
+  EXPECT_EQ(Take(12 * kMiB), whole);
   EXPECT_EQ(huge_.cached_bytes(), 0u);
   ExpectHeldIsMapped();
 }
@@ -198,27 +198,88 @@ TEST_F(HugeBlocksTest, WhatIsNotUsedOfABlockAgesThoughAPieceOfItComesAndGoes) {
 }
 
 TEST_F(HugeBlocksTest, ABlockThatHasGrownDoesNotJoinOldPieces) {
-  std::byte* const whole = TakeAndGive(9 * kMiB);
-  std::byte* const pieces[] = {Take(3 * kMiB), Take(3 * kMiB), Take(3 * kMiB)};
+  std::byte* const whole = TakeAndGive(12 * kMiB);
+  std::byte* const pieces[] = {Take(4 * kMiB), Take(4 * kMiB), Take(4 * kMiB)};
   ASSERT_EQ(pieces[0], whole);
   ASSERT_TRUE(huge_.Give(pieces[1]));
-  ASSERT_EQ(huge_.Release(os_.now(), 0, kAll), 3 * kMiB);
-  ASSERT_EQ(huge_.ResizeInPlace(whole, 6 * kMiB), 6 * kMiB);
+  ASSERT_EQ(huge_.Release(os_.now(), 0, kAll), 4 * kMiB);
+  ASSERT_EQ(huge_.ResizeInPlace(whole, 8 * kMiB), 8 * kMiB);
 
   for (const int i : {0, 2}) EXPECT_TRUE(huge_.Give(pieces[i]));
 
-  EXPECT_EQ(huge_.Release(os_.now(), 0, 1), 6 * kMiB);
-  EXPECT_EQ(huge_.cached_bytes(), 3 * kMiB);
+  EXPECT_EQ(huge_.Release(os_.now(), 0, 1), 8 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 4 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, ARestTooShortForTheCacheIsUnmapped) {
   std::byte* const whole = TakeAndGive(3 * kMiB);
 
-  EXPECT_EQ(Take(3 * kMiB - 512 * kKiB), whole);
+  const size_t rest = 32 * kKiB;
+  ASSERT_EQ(huge_.Resize(Take(3 * kMiB), 3 * kMiB - rest), whole);
 
   EXPECT_EQ(huge_.cached_bytes(), 0u);
-  EXPECT_EQ(huge_.live_bytes(), 3 * kMiB - 512 * kKiB);
+  EXPECT_EQ(huge_.live_bytes(), 3 * kMiB - RoundUp(rest, OsPageBytes()));
   ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockGrowsByWhatIsCachedBehindItWithoutACall) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+  ASSERT_EQ(Take(2 * kMiB), whole);
+  ASSERT_EQ(huge_.cached_bytes(), kMiB);
+  os_.RefuseEvery(FakeOs::kResize);
+  os_.RefuseEvery(FakeOs::kMap);
+
+  EXPECT_EQ(huge_.Resize(whole, 2 * kMiB + 256 * kKiB), whole);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 2 * kMiB + 256 * kKiB);
+  EXPECT_EQ(huge_.cached_bytes(), kMiB - 256 * kKiB);
+  EXPECT_EQ(huge_.ResizeInPlace(whole, 3 * kMiB), 3 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_TRUE(huge_.Give(whole));
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockGrowsByWhatIsCachedAndByMore) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+  ASSERT_EQ(Take(2 * kMiB), whole);
+  FillPattern(whole, 2 * kMiB, 1);
+
+  std::byte* const grown = huge_.Resize(whole, 5 * kMiB);
+
+  ASSERT_NE(grown, nullptr);
+  EXPECT_EQ(huge_.BytesOf(grown), 5 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(FindDamage(grown, 2 * kMiB, 1), kIntact);
+  FillPattern(grown, 5 * kMiB, 2);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockThatCannotGrowFarEnoughIsAsBefore) {
+  std::byte* const whole = TakeAndGive(3 * kMiB);
+  ASSERT_EQ(Take(2 * kMiB), whole);
+  FillPattern(whole, 2 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+  os_.RefuseEvery(FakeOs::kMap);
+
+  EXPECT_EQ(huge_.Resize(whole, 5 * kMiB), nullptr);
+
+  EXPECT_EQ(huge_.BytesOf(whole), 2 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), kMiB);
+  EXPECT_EQ(FindDamage(whole, 2 * kMiB, 1), kIntact);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, ABlockHasWholeHugePagesWhereThatIsNotMuchMore) {
+  const auto BytesFor = [this](size_t bytes) { return huge_.BytesOf(Take(bytes)); };
+
+  EXPECT_EQ(BytesFor(15 * kMiB + 1), 16 * kMiB);
+  EXPECT_EQ(BytesFor(14 * kMiB), 14 * kMiB);
+  EXPECT_EQ(BytesFor(5 * kMiB), 5 * kMiB);
+  EXPECT_EQ(BytesFor(3 * kMiB), 3 * kMiB);
+  // These are not touched by all who take them.
+  EXPECT_EQ(huge_.BytesOf(huge_.Take(15 * kMiB, 16, Contents::kZero)), 15 * kMiB);
+  g_options.huge_pages = 0;
+  EXPECT_EQ(BytesFor(15 * kMiB), 15 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, AVeryShortRestStaysWithTheBlock) {
@@ -234,9 +295,10 @@ TEST_F(HugeBlocksTest, AVeryShortRestStaysWithTheBlock) {
 
 TEST_F(HugeBlocksTest, ARestThatCannotBeCutOffStaysWithTheBlock) {
   std::byte* const whole = TakeAndGive(3 * kMiB);
+  ASSERT_EQ(Take(3 * kMiB), whole);
   os_.RefuseEvery(FakeOs::kUnmap);
 
-  EXPECT_EQ(Take(3 * kMiB - 512 * kKiB), whole);
+  EXPECT_EQ(huge_.Resize(whole, 3 * kMiB - OsPageBytes()), whole);
 
   EXPECT_EQ(huge_.BytesOf(whole), 3 * kMiB);
   EXPECT_EQ(huge_.live_bytes(), 3 * kMiB);
