@@ -163,8 +163,8 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
     superblock = superblock->next;
   }
   if (superblock == nullptr || superblock->sweep_round == round) return false;
-  if (superblock->has_huge_pages && !at_once && !IsWorthBreaking(superblock)) {
-    superblock->needs_sweep = false;
+  if (superblock->needs_sweep && !at_once && superblock->has_huge_pages) {
+    superblock->needs_sweep = IsWorthBreaking(superblock);
   }
   if (superblock->needs_sweep || at_once) {
     Sweep sweep{.at_once = at_once};
