@@ -4,7 +4,6 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
-#include "front/found_block.h"
 #include "front/or_no_memory.h"
 #include "heaps/block_shape.h"
 #include "runs/zero_run.h"
@@ -115,14 +114,10 @@ void* AllocateAlignedZeroed(size_t alignment, size_t size) {
   return AllocateHuge(shape.bytes, shape.alignment, HugeBlocks::Contents::kZero);
 }
 
-size_t UsableBytes(const char* operation, const void* block) {
-  return FindBlock(operation, block).bytes;
-}
-
 size_t GoodSize(size_t size) {
   if (size <= kMediumMax) return ClassBytes(ClassOf(size));
   if (size <= kLargeMax) return RoundUp(size, kLargeStep);
-  return size <= size_t{PTRDIFF_MAX} - kMaxPageBytes ? HugeBlocks::BytesFor(size) : 0;
+  return size <= size_t{PTRDIFF_MAX} - kMaxPageBytes ? RoundUp(size, OsPageBytes()) : 0;
 }
 
 }  // namespace cma

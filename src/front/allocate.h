@@ -7,6 +7,7 @@
 
 #include "cache/thread_cache.h"
 #include "central/address_map.h"
+#include "front/found_block.h"
 
 namespace cma {
 
@@ -27,11 +28,24 @@ namespace cma {
 [[nodiscard]] void* AllocateAligned(size_t alignment, size_t size);
 [[nodiscard]] void* AllocateAlignedZeroed(size_t alignment, size_t size);
 
-// Usable bytes. Reports a pointer that is no live block; `operation` is what was called with it.
-size_t UsableBytes(const char* operation, const void* block);
-
 // What UsableBytes() would be for a new block of `size`; 0 if it is too large.
 size_t GoodSize(size_t size);
+
+// Usable bytes of a small block of the calling thread's arena that is not free; 0 for any other,
+// and if that takes more than a look. The questions are those of Deallocate().
+[[nodiscard]] inline size_t OwnSmallBytes(const void* pointer) {
+  const auto block = reinterpret_cast<uintptr_t>(pointer);
+  const size_t c = AddressMap::Unit(block) ^ t_cache->owner_tag;
+  const size_t remainder = AddressMap::TimesReciprocal(block, static_cast<uint16_t>(block));
+  if (c + remainder > kMostForStart || KeyOf(block) == AddressMap::FreeKey()) return 0;
+  return ClassBytes(static_cast<SizeClass>(c));  // of a mixed slab's: class 0
+}
+
+// Usable bytes. Reports a pointer that is no live block; `operation` is what was called with it.
+inline size_t UsableBytes(const char* operation, const void* block) {
+  const size_t bytes = OwnSmallBytes(block);
+  return bytes != 0 ? bytes : FindBlock(operation, block).bytes;
+}
 
 // A block off the calling thread's list; nullptr if that is empty.
 // REQUIRES: size <= kTableMax.

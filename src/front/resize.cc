@@ -72,7 +72,7 @@ std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block, size_t size
 
 size_t ResizeHugeInPlace(const FoundBlock& found, std::byte* block, size_t size) {
   if (size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return found.bytes;
-  // Not shorter than huge blocks are: what looks through those that wait counts on few.
+  // Not shorter than huge blocks are.
   size = std::max(size, kLargeMax + 1);
   const size_t usable = found.heap != nullptr
                             ? found.heap->ResizeHugeInPlace(block, found.bytes, size)
@@ -99,6 +99,10 @@ void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {
 }  // namespace
 
 void* Reallocate(void* block, size_t size) {
+  if (const size_t bytes = OwnSmallBytes(block); bytes != 0) {
+    if (size <= bytes && size * 2 > bytes) return block;
+    return MoveBlock(block, bytes, nullptr, kMinAlignment, size);
+  }
   return ReallocateFound(FindBlock("realloc", block), block, size);
 }
 
