@@ -41,16 +41,17 @@ struct Arena::Sweep {
 
 bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
   const size_t page = OsPageBytes();
+  const bool lazily = g_options.madv_free != 0;
+  if (!runs_.central().os().decommit(superblock->base + first * page, (last - first) * page,
+                                     lazily)) {
+    return false;
+  }
+  runs_.central().CountReturned((last - first) * page, lazily);
   if (superblock->has_huge_pages) {
-    // The huge page falls apart, and the OS is not to put it together again.
+    // The huge page has fallen apart, and the OS is not to put it together again.
     runs_.central().os().advise_small(superblock->base, kSuperblockBytes);
     superblock->has_huge_pages = false;
   }
-  if (!runs_.central().os().decommit(superblock->base + first * page, (last - first) * page,
-                                     g_options.madv_free != 0)) {
-    return false;
-  }
-  runs_.central().CountReturned((last - first) * page);
   return true;
 }
 

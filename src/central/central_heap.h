@@ -51,9 +51,13 @@ class CentralHeap {
   size_t free_superblocks() const { return free_count_.load(std::memory_order_relaxed); }
   size_t dirty_superblocks() const { return dirty_count_.load(std::memory_order_relaxed); }
   size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
-  void CountReturned(size_t bytes) {
+  void CountReturned(size_t bytes, bool lazily) {
     returned_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (lazily) returned_lazily_.store(true, std::memory_order_relaxed);
   }
+  // Whether pages that count as untouched may hold old contents (madv_free). The caller has the
+  // lock of an arena; what was returned of it was so under the same lock.
+  bool has_returned_lazily() const { return returned_lazily_.load(std::memory_order_relaxed); }
 
   const OsOps& os() const { return *os_; }
   Metadata& metadata() const { return *metadata_; }
@@ -91,6 +95,7 @@ class CentralHeap {
   std::atomic<size_t> free_count_{0};
   std::atomic<size_t> dirty_count_{0};
   std::atomic<size_t> returned_bytes_{0};
+  std::atomic<bool> returned_lazily_{false};
 };
 
 }  // namespace cma

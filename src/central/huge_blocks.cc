@@ -33,18 +33,18 @@ size_t AlignmentFor(size_t bytes, size_t alignment) {
 // huge_blocks/1 has 104 page faults per operation without, 52 with double, 12, and 4 with half.
 constexpr size_t kShareOfRounding = 8;
 
+// REQUIRES: bytes is a multiple of the page size.
+size_t WithWholeHugePages(size_t bytes) {
+  const size_t rounded = RoundUp(bytes, kHugePageBytes);
+  return WantsHugePages(bytes) && rounded - bytes <= bytes / kShareOfRounding ? rounded : bytes;
+}
+
 // Cached bytes: a base, and so much of what is live. More would show as peak memory. Both chosen by
 // huge_blocks/1.
 constexpr size_t kCacheBytes = 32 * kMiB;
 constexpr size_t kCacheShareOfLive = 4;
 
 }  // namespace
-
-size_t HugeBlocks::BytesFor(size_t bytes) {
-  const size_t rounded = RoundUp(bytes, kHugePageBytes);
-  const bool is_worth_it = WantsHugePages(bytes) && rounded - bytes <= bytes / kShareOfRounding;
-  return is_worth_it ? rounded : RoundUp(bytes, OsPageBytes());
-}
 
 size_t HugeBlocks::BucketOf(const std::byte* start) {
   return static_cast<size_t>(((AddressOf(start) >> 12) * 0x9E3779B97F4A7C15u) >> 52);
@@ -164,7 +164,7 @@ HugeBlocks::Block* HugeBlocks::TakeCachedToGrow(size_t bytes) {
 void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since) {
   const size_t rest = block->bytes - bytes;
   if (rest == 0) return;
-  if (rest >= kSmallestPiece) {
+  if (rest >= kSmallestPiece && KeepsFreed()) {
     if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
       tail->mapping = block->mapping;
       block->bytes = bytes;
@@ -254,8 +254,8 @@ bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
 std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, Account* account) {
   const size_t page = OsPageBytes();
   if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
-  const bool may_be_longer = account == nullptr && contents == Contents::kAny;
-  bytes = may_be_longer ? BytesFor(bytes) : RoundUp(bytes, page);
+  const size_t least = RoundUp(bytes, page);
+  bytes = account == nullptr && contents == Contents::kAny ? WithWholeHugePages(least) : least;
   Block* block = nullptr;
   if (contents == Contents::kAny && cached_bytes() != 0) {
     block = TakeCached(bytes, alignment);
@@ -277,6 +277,7 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
     }
   }
   if (block == nullptr) block = MapNew(bytes, alignment, contents);
+  if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
   if (block == nullptr) return nullptr;
   block->account = account;
   LockGuard guard(lock_);
@@ -344,13 +345,17 @@ void HugeBlocks::Settle(Block* block) {
   block->account = nullptr;
 }
 
+// Whether what is freed may wait in the cache, with what the program has written there.
+bool HugeBlocks::KeepsFreed() const {
+  return g_options.release_delay_ms != 0 && g_options.zero_on_free == 0 &&
+         (limit_ == nullptr || !limit_->IsOverSoftLimit());
+}
+
 void HugeBlocks::PutAway(Block* block) {
-  const bool at_once = g_options.release_delay_ms == 0 || g_options.zero_on_free != 0 ||
-                       (limit_ != nullptr && limit_->IsOverSoftLimit());
-  if (at_once) {
-    UnmapBlock(block);
-  } else {
+  if (KeepsFreed()) {
     Cache(block, os_->now());
+  } else {
+    UnmapBlock(block);
   }
 }
 
@@ -406,7 +411,7 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   bool resized = true;
   if (bytes > block->bytes) {
     resized = Grow(block, bytes);
-  } else {
+  } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());
   }
   LockGuard guard(lock_);

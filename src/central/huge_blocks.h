@@ -34,10 +34,6 @@ class HugeBlocks {
   [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents,
                                 Account* account = nullptr) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // How long a block of `bytes` is, if it is nobody's and need not be zero: whole pages, and whole
-  // huge pages where that is not much more. REQUIRES: bytes <= PTRDIFF_MAX.
-  static size_t BytesFor(size_t bytes);
-
   // False if no live huge block starts there.
   [[nodiscard]] bool Give(std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
 
@@ -113,6 +109,7 @@ class HugeBlocks {
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents);
+  bool KeepsFreed() const;
   void UnmapBlock(Block* block);
   Block* NewBlock(std::byte* start, size_t bytes);
   std::byte* MapCommitted(size_t bytes, size_t alignment);

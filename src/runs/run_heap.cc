@@ -8,6 +8,7 @@ constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
 // With the first page of a huge one all of it comes.
 void TouchHugePages(const Run& run) {
   if (!run.superblock->has_huge_pages) return;
+  run.superblock->needs_sweep = true;  // what is idle of it came without being freed
   constexpr uint32_t kHugePage = kHugePageBytes / kGranuleBytes;
   const unsigned shift = OsPageShift() - kGranuleShift;
   run.superblock->touched.SetRange(RoundDown(run.start, kHugePage) >> shift,
@@ -86,7 +87,7 @@ void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
   const size_t first = run.start >> shift;
   const size_t last = ((run.end() - 1) >> shift) + 1;
   Superblock* const superblock = run.superblock;
-  if (zero_pages != nullptr) {
+  if (zero_pages != nullptr && !central_->has_returned_lazily()) {
     for (size_t i = first; i < last && i - first < ZeroPages::kMax; ++i) {
       if (!superblock->touched.Test(i)) zero_pages->zero.Set(i - first);
     }

@@ -53,11 +53,23 @@ TEST(UsableSizeTest, WastesAtMostAnEighthAbove128Bytes) {
 
 TEST(GoodSizeTest, IsTheUsableSizeOfABlock) {
   cma_malloc_trim(0);
-  for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
+  for (const size_t size : InterestingSizes(kMiB)) {
     void* const block = cma_malloc(size);
 
     EXPECT_EQ(cma_good_size(size), cma_malloc_usable_size(block)) << size << " bytes";
     cma_free(block);
+  }
+}
+
+// A block above 1 MiB may be longer: one from malloc, where one from calloc or realloc is not.
+TEST(GoodSizeTest, IsTheLeastUsableSizeOfALongBlock) {
+  for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
+    if (size <= kMiB) continue;
+    for (void* block :
+         {cma_malloc(size), cma_calloc(1, size), cma_realloc(cma_malloc(kMiB + 1), size)}) {
+      EXPECT_GE(cma_malloc_usable_size(block), cma_good_size(size)) << size << " bytes";
+      cma_free(block);
+    }
   }
 }
 

@@ -141,6 +141,19 @@ TEST_F(ArenaSweepTest, ReturnedPagesAreReturnedOnceAndKnownToBeZero) {
   EXPECT_TRUE(IsZero(run, kRunBytes));
 }
 
+TEST_F(ArenaSweepTest, PagesThatWereReturnedLazilyMayHoldOldContents) {
+  g_options.madv_free = 1;
+  std::byte* const block = FreeDirtyRun(kRunBytes);
+  for (uint32_t round = 1; round <= 2; ++round) Sweep(round);
+  ASSERT_EQ(ReturnedRanges(), 1u);
+  g_options.madv_free = 0;
+
+  ZeroPages zero_pages;
+  ASSERT_EQ(arena_.TakeRun(kRunBytes, 16, &zero_pages), block);
+
+  EXPECT_EQ(zero_pages.zero.FindFrom(0), ZeroPages::kMax);
+}
+
 TEST_F(ArenaSweepTest, WhatIsFreedAfterAllWasCleanIsFound) {
   if (PagesPerSlab() < 4) GTEST_SKIP() << "a slab has too few pages";
   std::byte* const run = arena_.TakeRun(kRunBytes, 16, nullptr);
@@ -276,6 +289,23 @@ TEST_F(HugePagesSweepTest, TheyFallApartForMuchAndAreNotPutTogetherAgain) {
   FreePages(kEnough, 1);
   for (uint32_t round = 5; round <= 6; ++round) Sweep(round);
   EXPECT_EQ(os_.bytes(FakeOs::kDecommit), (kEnough + 1) * kMinPageBytes);
+}
+
+// A huge page comes as a whole with its first slab, and a slab is not freed memory.
+TEST_F(HugePagesSweepTest, OneThatIsHardlyUsedFallsApart) {
+  const std::vector<std::byte*> slabful = TakeSlabful(kClass);
+  Superblock* const superblock = SuperblockOf(slabful[0]);
+  ASSERT_NE(superblock, superblock_);
+  for (uint32_t round = 1; round <= 2; ++round) Sweep(round);
+  EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kHugePageBytes - kUnitBytes);
+  EXPECT_FALSE(superblock->has_huge_pages);
+  superblock_->needs_sweep = false;
+
+  superblock->has_huge_pages = true;  // as if it had been filled in time
+  while (SuperblockOf(TakeSlabful(kClass)[0]) == superblock && !superblock->needs_sweep) {
+  }
+
+  EXPECT_TRUE(superblock->needs_sweep);
 }
 
 TEST_F(HugePagesSweepTest, TheyFallApartAtOnceWhereThatIsAskedFor) {

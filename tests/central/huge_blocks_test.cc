@@ -282,6 +282,35 @@ TEST_F(HugeBlocksTest, ABlockHasWholeHugePagesWhereThatIsNotMuchMore) {
   EXPECT_EQ(BytesFor(15 * kMiB), 15 * kMiB);
 }
 
+TEST_F(HugeBlocksTest, WhereWholeHugePagesAreRefusedTheBlockGoesWithout) {
+  os_.Refuse(FakeOs::kMap);
+
+  std::byte* const block = Take(15 * kMiB);
+
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(huge_.BytesOf(block), 15 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, ABlockThatStaysWithinItsHugePagesKeepsThem) {
+  std::byte* const block = Take(15 * kMiB);
+  ASSERT_EQ(huge_.BytesOf(block), 16 * kMiB);
+
+  EXPECT_EQ(huge_.Resize(block, 15 * kMiB + 512 * kKiB), block);
+  EXPECT_EQ(huge_.BytesOf(block), 16 * kMiB);
+  EXPECT_EQ(huge_.Resize(block, 13 * kMiB), block);
+  EXPECT_EQ(huge_.BytesOf(block), 13 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhereNothingThatIsFreedMayStayWhatIsCutOffDoesNot) {
+  g_options.zero_on_free = 1;
+  std::byte* const block = Take(8 * kMiB);
+
+  EXPECT_EQ(huge_.Resize(block, 2 * kMiB), block);
+
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_FALSE(os_.IsMapped(block + 2 * kMiB, 6 * kMiB));
+}
+
 TEST_F(HugeBlocksTest, AVeryShortRestStaysWithTheBlock) {
   std::byte* const whole = TakeAndGive(3 * kMiB);
   const size_t before = os_.calls(FakeOs::kUnmap);
