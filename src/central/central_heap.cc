@@ -6,23 +6,27 @@
 
 namespace cma {
 
-// Asked when it first matters: small programs do without.
-bool CentralHeap::OsGivesHuge() {
-  if (os_gives_huge_ == Answer::kNotAsked) {
-    os_gives_huge_ = os_->gives_huge() ? Answer::kYes : Answer::kNo;
-  }
-  return os_gives_huge_ == Answer::kYes;
+// The upper one is tried: slabs are taken from above.
+bool CentralHeap::HaveHugePages(Superblock* superblock) {
+  if (superblock->has_huge_pages) return true;
+  constexpr size_t kUpper = kSuperblockBytes - kHugePageBytes;
+  const HugePages::Got got =
+      huge_pages_.Ask(superblock->base, kSuperblockBytes, superblock->base + kUpper);
+  if (got == HugePages::Got::kNothing) return false;
+  superblock->touched.SetRange(kUpper / OsPageBytes(), kSuperblockBytes / OsPageBytes());
+  superblock->has_huge_pages = got == HugePages::Got::kHugePages;
+  return superblock->has_huge_pages;
 }
 
 Superblock* CentralHeap::TakeSuperblock(Pages pages) {
   LockGuard guard(lock_);
   Superblock* const superblock = TakeAny();
   if (superblock == nullptr) return nullptr;
-  const bool huge = pages == Pages::kHuge && g_options.huge_pages != 0 && OsGivesHuge();
+  const bool huge = pages == Pages::kHuge && HaveHugePages(superblock);
   superblock->pages = huge ? Pages::kHuge : Pages::kSmall;
-  if (superblock->has_huge_pages != huge) {
-    (huge ? os_->advise_huge : os_->advise_small)(superblock->base, kSuperblockBytes);
-    superblock->has_huge_pages = huge;
+  if (!huge && superblock->has_huge_pages) {
+    os_->advise_small(superblock->base, kSuperblockBytes);
+    superblock->has_huge_pages = false;
   }
   return superblock;
 }

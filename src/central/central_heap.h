@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "central/address_map.h"
+#include "central/huge_pages.h"
 #include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "central/superblock.h"
@@ -23,11 +24,11 @@ class CentralHeap {
   // `limit` counts what may hold memory and may refuse; nullptr: there is none.
   constexpr CentralHeap(const OsOps& os, Metadata& metadata, AddressMap& map,
                         MemoryLimit* limit = nullptr)
-      : os_(&os), metadata_(&metadata), map_(&map), limit_(limit) {}
+      : os_(&os), metadata_(&metadata), map_(&map), limit_(limit), huge_pages_(os) {}
 
   // A superblock whose tables are zero; nullptr if the OS or the limit refuses. `touched` says
   // which of its pages may hold memory; the others read as zero. Those for huge pages are small
-  // ones after all where the OS has none.
+  // ones after all where the OS has none, or gives them slowly.
   [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall) ABSL_LOCKS_EXCLUDED(lock_);
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
   void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
@@ -68,8 +69,8 @@ class CentralHeap {
   static constexpr size_t kChunk = 8;           // descriptors are made so many at a time
   static constexpr size_t kMaxChunks = 65536;   // 2 TiB of superblocks
 
+  bool HaveHugePages(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  bool OsGivesHuge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* MapSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -86,8 +87,7 @@ class CentralHeap {
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space
-  enum class Answer : uint8_t { kNotAsked, kNo, kYes };
-  Answer os_gives_huge_ ABSL_GUARDED_BY(lock_) = Answer::kNotAsked;
+  HugePages huge_pages_ ABSL_GUARDED_BY(lock_);
   // Descriptors ever made; written under lock_.
   std::atomic<uint32_t> count_{0};
   std::atomic<Superblock*> table_[kMaxChunks] = {};

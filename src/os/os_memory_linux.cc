@@ -84,6 +84,16 @@ bool GivesHuge() {
 
 void AdviseHuge(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_HUGEPAGE); }
 
+bool TouchesQuickly(std::byte* byte) {
+  constexpr long kQuick = 1'000'000;
+  timespec before;
+  timespec after;
+  clock_gettime(CLOCK_MONOTONIC, &before);
+  *static_cast<volatile std::byte*>(byte) = std::byte{0};
+  clock_gettime(CLOCK_MONOTONIC, &after);
+  return (after.tv_sec - before.tv_sec) * 1'000'000'000 + (after.tv_nsec - before.tv_nsec) < kQuick;
+}
+
 void AdviseSmall(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_NOHUGEPAGE); }
 
 bool Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
@@ -109,8 +119,9 @@ Milliseconds Now() {
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {Map,        Reserve,     Allow,  Unmap, Decommit, GivesHuge,
-                                  AdviseHuge, AdviseSmall, Resize, Move,  Now};
+constinit const OsOps kLinuxOs = {Map,         Reserve,   Allow,      Unmap,
+                                  Decommit,    GivesHuge, AdviseHuge, TouchesQuickly,
+                                  AdviseSmall, Resize,    Move,       Now};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

@@ -128,6 +128,24 @@ TEST_F(CentralHeapTest, TheOptionTurnsHugePagesOff) {
   EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
 }
 
+TEST_F(CentralHeapTest, WhatTheOsGivesSlowlyIsNotAskedForAgainForAWhile) {
+  os_.GiveHugePages(true);
+  os_.TouchQuickly(false);
+
+  Superblock* const slow = central_.TakeSuperblock(Pages::kHuge);
+
+  EXPECT_EQ(slow->pages, Pages::kSmall);
+  EXPECT_FALSE(slow->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseSmall), 1u);
+  // One has come all the same.
+  EXPECT_EQ(slow->touched.CountRange(0, kMinPagesPerSuperblock), kHugePageBytes / OsPageBytes());
+  os_.TouchQuickly(true);
+  EXPECT_FALSE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+  os_.Advance(HugePages::kPause);
+  EXPECT_TRUE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+}
+
 TEST_F(CentralHeapTest, ASuperblockChangesItsPagesWithItsUse) {
   os_.GiveHugePages(true);
   Superblock* const s = central_.TakeSuperblock(Pages::kHuge);

@@ -23,6 +23,7 @@ using cma_test::IsZero;
 using cma_test::kIntact;
 using cma_test::PagesWithMemory;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 constexpr int kSentinel = 4321;  // no errno
 
@@ -145,6 +146,19 @@ TEST_F(OsMemoryTest, AdviceAboutPagesChangesNoContents) {
   os_.advise_small(start, 4 * kHugePageBytes);
 
   EXPECT_EQ(FindDamage(start, 4 * kHugePageBytes, 10), kIntact);
+  EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, ATouchWritesAZeroToItsPageOnly) {
+  std::byte* const start = os_.map(2 * page_);
+  FillPattern(start + page_, page_, 11);
+
+  kLinuxOs.touches_quickly(start);
+  kLinuxOs.touches_quickly(start + page_);
+
+  EXPECT_EQ(start[page_], std::byte{0});
+  EXPECT_THAT(PagesWithMemory(start, 2 * page_), SizeIs(2));
+  EXPECT_TRUE(IsZero(start, page_));
   EXPECT_EQ(errno, kSentinel);
 }
 

@@ -88,6 +88,11 @@ struct FakeOs::Ops {
     cma::kLinuxOs.advise_huge(start, bytes);
   }
 
+  static bool TouchesQuickly(std::byte* byte) {
+    cma::kLinuxOs.touches_quickly(byte);
+    return Fake().touches_quickly_;
+  }
+
   static void AdviseSmall(std::byte* start, size_t bytes) {
     FakeOs& os = Fake();
     std::lock_guard guard(os.mutex_);
@@ -120,8 +125,9 @@ struct FakeOs::Ops {
 
   static cma::Milliseconds Now() { return Fake().now(); }
 
-  static constexpr cma::OsOps kTable = {Map,        Reserve,     Allow,  Unmap, Decommit, GivesHuge,
-                                        AdviseHuge, AdviseSmall, Resize, Move,  Now};
+  static constexpr cma::OsOps kTable = {Map,         Reserve,   Allow,      Unmap,
+                                        Decommit,    GivesHuge, AdviseHuge, TouchesQuickly,
+                                        AdviseSmall, Resize,    Move,       Now};
 };
 
 FakeOs::FakeOs() {

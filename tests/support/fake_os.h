@@ -59,6 +59,9 @@ class FakeOs {
   // Whether it says that it gives huge pages; at first it does not.
   void GiveHugePages(bool gives) { gives_huge_ = gives; }
 
+  // Whether it says that pages come quickly; at first they do.
+  void TouchQuickly(bool quickly) { touches_quickly_ = quickly; }
+
   // Counts since the start; of what was asked for, refused or not.
   size_t calls(Call call) const;
   size_t bytes(Call call) const;
@@ -94,6 +97,7 @@ class FakeOs {
   size_t refuse_any_at_ = kNever;
   size_t refusals_ = 0;
   std::atomic<bool> gives_huge_{false};
+  std::atomic<bool> touches_quickly_{true};
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
   std::vector<Range> reserved_;
   std::vector<Range> allowed_;
