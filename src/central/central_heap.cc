@@ -8,7 +8,6 @@ namespace cma {
 
 // The upper one is tried: slabs are taken from above.
 bool CentralHeap::HaveHugePages(Superblock* superblock) {
-  if (superblock->has_huge_pages) return true;
   constexpr size_t kUpper = kSuperblockBytes - kHugePageBytes;
   const HugePages::Got got =
       huge_pages_.Ask(superblock->base, kSuperblockBytes, superblock->base + kUpper);

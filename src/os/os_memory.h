@@ -30,10 +30,10 @@ struct OsOps {
   // Asks for transparent huge pages, and takes that back; pages that are there stay as they are. A
   // refusal does no harm.
   void (*advise_huge)(std::byte* start, size_t bytes);
+  void (*advise_small)(std::byte* start, size_t bytes);
   // Writes a zero to `byte`; whether its page was there in less time than small pages would take, 1
   // ms for 2 MiB.
   bool (*touches_quickly)(std::byte* byte);
-  void (*advise_small)(std::byte* start, size_t bytes);
   // Changes the length of a mapping without moving it; false if refused.
   bool (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
   // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;

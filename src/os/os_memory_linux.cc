@@ -119,9 +119,9 @@ Milliseconds Now() {
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {Map,         Reserve,   Allow,      Unmap,
-                                  Decommit,    GivesHuge, AdviseHuge, TouchesQuickly,
-                                  AdviseSmall, Resize,    Move,       Now};
+constinit const OsOps kLinuxOs = {Map,       Reserve,    Allow,       Unmap,          Decommit,
+                                  GivesHuge, AdviseHuge, AdviseSmall, TouchesQuickly, Resize,
+                                  Move,      Now};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

@@ -162,6 +162,18 @@ TEST_F(CentralHeapTest, ASuperblockChangesItsPagesWithItsUse) {
   EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 2u);
 }
 
+TEST_F(CentralHeapTest, OneThatHadHugePagesLosesThemWithTheOption) {
+  os_.GiveHugePages(true);
+  Superblock* const s = central_.TakeSuperblock(Pages::kHuge);
+  Give(s);
+  g_options.huge_pages = 0;
+
+  ASSERT_EQ(central_.TakeSuperblock(Pages::kHuge), s);
+
+  EXPECT_FALSE(s->has_huge_pages);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseSmall), 1u);
+}
+
 TEST_F(CentralHeapTest, NewAddressesHaveSmallPagesAtFirst) {
   os_.GiveHugePages(true);
   Superblock* const s = central_.TakeSuperblock(Pages::kHuge);

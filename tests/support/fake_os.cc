@@ -80,11 +80,15 @@ struct FakeOs::Ops {
 
   static bool GivesHuge() { return Fake().gives_huge_; }
 
-  static void AdviseHuge(std::byte* start, size_t bytes) {
+  static void Count(Call advice, std::byte* start, size_t bytes) {
     FakeOs& os = Fake();
     std::lock_guard guard(os.mutex_);
-    os.RequireMapped(start, bytes, "advise_huge");
-    os.Allows(kAdviseHuge, bytes);
+    os.RequireMapped(start, bytes, "advice");
+    os.Allows(advice, bytes);
+  }
+
+  static void AdviseHuge(std::byte* start, size_t bytes) {
+    Count(kAdviseHuge, start, bytes);
     cma::kLinuxOs.advise_huge(start, bytes);
   }
 
@@ -94,10 +98,7 @@ struct FakeOs::Ops {
   }
 
   static void AdviseSmall(std::byte* start, size_t bytes) {
-    FakeOs& os = Fake();
-    std::lock_guard guard(os.mutex_);
-    os.RequireMapped(start, bytes, "advise_small");
-    os.Allows(kAdviseSmall, bytes);
+    Count(kAdviseSmall, start, bytes);
     cma::kLinuxOs.advise_small(start, bytes);
   }
 
@@ -125,9 +126,9 @@ struct FakeOs::Ops {
 
   static cma::Milliseconds Now() { return Fake().now(); }
 
-  static constexpr cma::OsOps kTable = {Map,         Reserve,   Allow,      Unmap,
-                                        Decommit,    GivesHuge, AdviseHuge, TouchesQuickly,
-                                        AdviseSmall, Resize,    Move,       Now};
+  static constexpr cma::OsOps kTable = {
+      Map,        Reserve,     Allow,          Unmap,  Decommit, GivesHuge,
+      AdviseHuge, AdviseSmall, TouchesQuickly, Resize, Move,     Now};
 };
 
 FakeOs::FakeOs() {
