@@ -146,6 +146,17 @@ class alignas(kIsolation) Arena {
     last_visitor_.store(visitor, std::memory_order_relaxed);
     return true;
   }
+  // Threads make the arena theirs, and leave it.
+  void Join() { users_.fetch_add(1, std::memory_order_relaxed); }
+  void Leave() { users_.fetch_sub(1, std::memory_order_relaxed); }
+  // False if it is some thread's already.
+  [[nodiscard]] bool JoinIfUnused() {
+    uint32_t none = 0;
+    return users_.load(std::memory_order_relaxed) == 0 &&
+           users_.compare_exchange_strong(none, 1, std::memory_order_relaxed);
+  }
+  // In the child of a fork.
+  void ForgetUsers() { users_.store(0, std::memory_order_relaxed); }
   // `classes`, if not null, are kSizeClasses entries to which what is here is added.
   ArenaStats Stats(ArenaClassStats* classes = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
@@ -243,6 +254,7 @@ class alignas(kIsolation) Arena {
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
   std::atomic<uint32_t> inbox_parcels_{0};  // since it was last emptied
   std::atomic<Parcel*> empties_[kParcelSizes] = {};  // by size
+  std::atomic<uint32_t> users_{0};                   // threads whose arena it is
 };
 
 }  // namespace cma

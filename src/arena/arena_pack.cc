@@ -80,7 +80,7 @@ Superblock* Arena::NextInTurn(Turn& turn) {
   const CentralHeap& central = runs_.central();
   while (turn.superblocks != 0 && turn.numbers-- != 0) {
     turn_number_ = (turn_number_ + 1) % central.superblocks_made();
-    Superblock* const superblock = central.FromNumber(turn_number_);
+    Superblock* const superblock = central.Nth(turn_number_);
     if (superblock->arena.load(std::memory_order_relaxed) != static_cast<uint16_t>(id_)) continue;
     --turn.superblocks;
     return superblock;

@@ -14,7 +14,7 @@ constexpr size_t kMuchFree = 2 * kSuperblockBytes;
 }  // namespace
 
 size_t ArenaSet::CountCpus() {
-  count_ = OsAllowedCpus(ranks_);
+  count_ = ranks_.Fill();
   if (const size_t quota = OsCgroupCpuQuota(); quota != 0) count_ = std::min(count_, quota);
   return count_;
 }
@@ -32,12 +32,26 @@ Arena* ArenaSet::At(size_t index) {
   LockGuard guard(lock_);
   arena = Existing(index);
   if (arena != nullptr) return arena;
+  std::atomic<Arena*>* const place = index < kMaxArenas ? &arenas_[index] : UserHeapPlace(index);
+  if (place == nullptr) return nullptr;
   void* memory = central_->metadata().TakePages(sizeof(Arena));
   if (memory == nullptr) return nullptr;
   arena = new (memory) Arena(*central_, static_cast<ArenaId>(index));
   // Release pairs with the acquire in Existing().
-  arenas_[index].store(arena, std::memory_order_release);
+  place->store(arena, std::memory_order_release);
   return arena;
+}
+
+std::atomic<Arena*>* ArenaSet::UserHeapPlace(size_t index) {
+  std::atomic<Arena*>* of_heaps = of_user_heaps_.load(std::memory_order_relaxed);
+  if (of_heaps == nullptr) {
+    constexpr size_t kBytes = kMaxUserHeaps * sizeof(std::atomic<Arena*>);
+    of_heaps = static_cast<std::atomic<Arena*>*>(central_->metadata().TakePages(kBytes));
+    if (of_heaps == nullptr) return nullptr;
+    // Release pairs with the acquire in Existing().
+    of_user_heaps_.store(of_heaps, std::memory_order_release);
+  }
+  return &of_heaps[index - kMaxArenas];
 }
 
 Arena* ArenaSet::ForUserHeap(size_t index) {
@@ -51,22 +65,18 @@ Arena* ArenaSet::ForUserHeap(size_t index) {
   return arena;
 }
 
-void ArenaSet::ForgetOthers(const Arena* arena) {
-  for (std::atomic<uint32_t>& users : users_) users.store(0, std::memory_order_relaxed);
-  if (arena != nullptr) Join(arena);
+void ArenaSet::ForgetOthers(Arena* arena) {
+  for (size_t i = 0; i < count_; ++i) {
+    if (Arena* const existing = Existing(i); existing != nullptr) existing->ForgetUsers();
+  }
+  if (arena != nullptr) arena->Join();
 }
 
 Arena* ArenaSet::JoinUnused() {
   const size_t first = CurrentIndex();
   for (size_t i = 1; i < in_use(); ++i) {
-    const size_t index = (first + i) % in_use();
-    if (users_[index].load(std::memory_order_relaxed) != 0) continue;
-    Arena* const arena = At(index);
-    uint32_t none = 0;
-    if (arena != nullptr &&
-        users_[index].compare_exchange_strong(none, 1, std::memory_order_relaxed)) {
-      return arena;
-    }
+    Arena* const arena = At((first + i) % in_use());
+    if (arena != nullptr && arena->JoinIfUnused()) return arena;
   }
   return nullptr;
 }

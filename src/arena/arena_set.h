@@ -43,20 +43,13 @@ class ArenaSet {
     if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
     return left != nullptr ? left : Current();
   }
-  // Threads make arenas their own, and leave them.
-  void Join(const Arena* arena) {
-    users_[static_cast<size_t>(arena->id())].fetch_add(1, std::memory_order_relaxed);
-  }
-  void Leave(const Arena* arena) {
-    users_[static_cast<size_t>(arena->id())].fetch_sub(1, std::memory_order_relaxed);
-  }
   // In the child of a fork: of all threads only this one, which has `arena` if that is not null.
-  void ForgetOthers(const Arena* arena);
+  void ForgetOthers(Arena* arena);
   // Joins one that no thread has; nullptr if each is some thread's, or there is no memory for it.
   Arena* JoinUnused();
   // A thread that had the arena has ended. If it was not the last visitor there, others use the arena.
   void Vacate(Arena* arena, const void* visitor) {
-    Leave(arena);
+    arena->Leave();
     if (!arena->NoteVisit(visitor)) vacated_.store(arena, std::memory_order_release);
   }
 
@@ -85,7 +78,7 @@ class ArenaSet {
   // Its number: that of the CPU among the usable ones, 0 while only one arena is in use.
   size_t CurrentIndex() const {
     const size_t in_use = in_use_.load(std::memory_order_relaxed);
-    return in_use == 1 ? 0 : ranks_[OsCurrentCpu()] % in_use;
+    return in_use == 1 ? 0 : ranks_.Of(OsCurrentCpu()) % in_use;
   }
 
   // Threads go to the arenas of their CPUs from now on.
@@ -94,7 +87,14 @@ class ArenaSet {
   // Makes the arena if need be; nullptr if there is no memory for it.
   Arena* At(size_t index);
   // nullptr if it was never made.
-  Arena* Existing(size_t index) const { return arenas_[index].load(std::memory_order_acquire); }
+  Arena* Existing(size_t index) const {
+    if (index < kMaxArenas) [[likely]]
+      return arenas_[index].load(std::memory_order_acquire);
+    // Acquire pairs with the release in UserHeapPlace(): its entries are zero, or arenas.
+    const std::atomic<Arena*>* of_heaps = of_user_heaps_.load(std::memory_order_acquire);
+    return of_heaps == nullptr ? nullptr
+                               : of_heaps[index - kMaxArenas].load(std::memory_order_acquire);
+  }
   Arena* Owner(const Superblock* superblock) const {
     const uint16_t id = superblock->arena.load(std::memory_order_relaxed);
     return id < kIds ? Existing(id) : nullptr;
@@ -119,15 +119,18 @@ class ArenaSet {
  private:
   static constexpr size_t kIds = kMaxArenas + kMaxUserHeaps;
 
+  std::atomic<Arena*>* UserHeapPlace(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
   CentralHeap* const central_;
   Lock lock_{LockRank::kStartUp};
   size_t count_ = 1;
   std::atomic<size_t> in_use_{1};
   std::atomic<Arena*> vacated_{nullptr};
-  std::atomic<uint32_t> users_[kMaxArenas] = {};  // threads whose arena it is
   std::atomic<size_t> user_heaps_{0};  // one more than the highest that ever had an arena
-  std::atomic<Arena*> arenas_[kIds] = {};
-  uint16_t ranks_[kMaxCpus] = {};
+  std::atomic<std::atomic<Arena*>*> of_user_heaps_{nullptr};  // kMaxUserHeaps, once there is one
+  std::atomic<Arena*> arenas_[kMaxArenas] = {};
+  // Static: zero, and so not in the library's file. There is one set of CPUs for a process.
+  inline static constinit CpuRanks ranks_;
 };
 
 }  // namespace cma

@@ -54,7 +54,7 @@ ThreadCache* NewCache() {
   constexpr size_t kUsed = RoundUp(sizeof(ThreadCache), 64);
   cache->arrays.Lend(static_cast<std::byte*>(memory) + kUsed, kCacheBytes - kUsed);
   cache->SetArena(arena);
-  g_heap.arenas.Join(arena);
+  arena->Join();
   return cache;
 }
 

@@ -36,7 +36,7 @@ constexpr size_t kNeighbours = 3;
 // To an arena that it has joined.
 void MoveTo(ThreadCache* cache, Arena* arena) {
   EmptyCache(cache);
-  g_heap.arenas.Leave(cache->arena);
+  cache->arena->Leave();
   cache->SetArena(arena);
 }
 
@@ -45,7 +45,7 @@ void MoveTo(ThreadCache* cache, Arena* arena) {
 void FollowMemory(ThreadCache* cache) {
   Arena* const arena = g_heap.arenas.WithMuchFree(cache->arena);
   if (arena == nullptr) return;
-  g_heap.arenas.Join(arena);
+  arena->Join();
   cache->cpu_changed = -kMissesToStay;
   MoveTo(cache, arena);
 }
@@ -152,7 +152,7 @@ void FollowCpu(ThreadCache* cache) {
     if (++cache->cpu_changed < kMovesBeforeSwitch) return;
     cache->cpu_changed = 0;
     arena = g_heap.arenas.At(index);
-    if (arena != nullptr) g_heap.arenas.Join(arena);
+    if (arena != nullptr) arena->Join();
   }
   if (arena != nullptr) MoveTo(cache, arena);
 }

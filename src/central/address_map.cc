@@ -38,11 +38,8 @@ bool AddressMap::Register(Superblock* superblock, Metadata& metadata) {
   if (index >= kLeaves * kLeafEntries || !AllowUnits(address)) return false;
   Leaf* leaf = leaves_[index / kLeafEntries].load(std::memory_order_relaxed);
   if (leaf == nullptr) {
-    leaf = static_cast<Leaf*>(metadata.Take(sizeof(Leaf)));
+    leaf = static_cast<Leaf*>(metadata.TakePages(sizeof(Leaf)));
     if (leaf == nullptr) return false;
-    for (std::atomic<Superblock*>& entry : leaf->entries) {
-      entry.store(nullptr, std::memory_order_relaxed);
-    }
     leaves_[index / kLeafEntries].store(leaf, std::memory_order_release);
   }
   // Release pairs with the acquire in FindSuperblock(): its fields are visible with it.

@@ -107,8 +107,6 @@ class AddressMap {
   struct Leaf {
     std::atomic<Superblock*> entries[kLeafEntries];
   };
-  static_assert(sizeof(Leaf) <= Metadata::kMaxBytes);
-
   static UnitEntry& EntryOf(uintptr_t address) { return entries_[(address >> kUnitShift) & mask_]; }
   bool AllowUnits(uintptr_t address);
 

@@ -1,7 +1,5 @@
 #include "central/central_heap.h"
 
-#include <string.h>
-
 #include "options/options.h"
 
 namespace cma {
@@ -43,28 +41,40 @@ Superblock* CentralHeap::TakeAny() {
   return superblock;
 }
 
+// The chunk with the number's descriptor; nullptr if the OS refuses.
+Superblock* CentralHeap::ChunkOf(uint32_t number) {
+  // The last of a short chunk, the first of a longer one; the same at the first of full length.
+  static_assert(NumberOf(7) == 7 && NumberOf(8) == 1u << kIndexBits);
+  static_assert(NumberOf(32759) == (kGrowing << kIndexBits) - kMostInChunk / 2 - 1);
+  static_assert(NumberOf(32760) == kGrowing << kIndexBits);
+  static_assert(NumberOf(2048 * kGiB / kSuperblockBytes) < kChunks << kIndexBits);
+  static_assert(kChunks << kIndexBits <= (1u << 20));
+  const uint32_t index = number >> kIndexBits;
+  if (index >= kChunks) return nullptr;
+  std::atomic<Superblock*>& chunk = chunks_[index];
+  if (chunk.load(std::memory_order_relaxed) == nullptr) {
+    void* const made = metadata_->TakePages(sizeof(Superblock) * ChunkLength(index));
+    // Release pairs with the acquire in FromNumber().
+    chunk.store(static_cast<Superblock*>(made), std::memory_order_release);
+  }
+  return chunk.load(std::memory_order_relaxed);
+}
+
 Superblock* CentralHeap::NewDescriptor() {
   if (Superblock* superblock = descriptors_.PopFront(); superblock != nullptr) return superblock;
-  const uint32_t number = count_.load(std::memory_order_relaxed);
-  if (number / kChunk >= kMaxChunks) return nullptr;
-  if (table_[number / kChunk].load(std::memory_order_relaxed) == nullptr) {
-    void* chunk = metadata_->Take(kChunk * sizeof(Superblock));
-    if (chunk == nullptr) return nullptr;
-    memset(chunk, 0, kChunk * sizeof(Superblock));
-    auto* const made = static_cast<Superblock*>(chunk);
-    // Nobody's, and not the first arena's: arenas look for their own among all numbers.
-    for (size_t i = 0; i < kChunk; ++i) made[i].arena.store(kNoArena, std::memory_order_relaxed);
-    // Release pairs with the acquire in FromNumber().
-    table_[number / kChunk].store(made, std::memory_order_release);
-  }
+  const uint32_t made = count_.load(std::memory_order_relaxed);
+  const uint32_t number = NumberOf(made);
+  if (ChunkOf(number) == nullptr) return nullptr;
   Superblock* superblock = FromNumber(number);
+  // Nobody's, and not the first arena's: arenas look for their own among all numbers.
+  superblock->arena.store(kNoArena, std::memory_order_relaxed);
   // Tables of dead superblocks are kept with their descriptor: zero again, but mapped.
   superblock->tables =
       static_cast<SuperblockTables*>(metadata_->TakePages(sizeof(SuperblockTables)));
   if (superblock->tables == nullptr) return nullptr;
   superblock->number = number;
   // Release pairs with the acquire in superblocks_made(): the descriptor is there.
-  count_.store(number + 1, std::memory_order_release);
+  count_.store(made + 1, std::memory_order_release);
   return superblock;
 }
 
@@ -84,7 +94,6 @@ Superblock* CentralHeap::NewSuperblock() {
 }
 
 Superblock* CentralHeap::MapSuperblock() {
-  static_assert(kChunk * sizeof(Superblock) <= Metadata::kMaxBytes);
   Superblock* superblock = NewDescriptor();
   if (superblock == nullptr) return nullptr;
   superblock->base = MapAligned(*os_, kSuperblockBytes, kSuperblockBytes);
@@ -102,7 +111,7 @@ void CentralHeap::GiveSuperblock(Superblock* superblock, Milliseconds now) {
   LockGuard guard(lock_);
   superblock->idle_since = now;
   // Without live blocks the tables hold nothing but the one free run and dead slabs.
-  superblock->tables->tags[0] = {};
+  superblock->tables->tag(0) = {};
   dirty_.PushFront(superblock);
   dirty_count_.fetch_add(1, std::memory_order_relaxed);
   free_count_.fetch_add(1, std::memory_order_relaxed);

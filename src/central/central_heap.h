@@ -7,6 +7,7 @@
 #define CMA_CENTRAL_CENTRAL_HEAP_H_
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 
 #include "central/address_map.h"
@@ -41,11 +42,14 @@ class CentralHeap {
 
   // Superblock by its number; for links in tables. REQUIRES: it exists.
   Superblock* FromNumber(uint32_t number) const {
-    return table_[number / kChunk].load(std::memory_order_acquire) + number % kChunk;
+    // Acquire pairs with the release in ChunkOf().
+    return chunks_[number >> kIndexBits].load(std::memory_order_acquire) +
+           (number & (kMostInChunk - 1));
   }
 
-  // Numbers below this have a superblock, though perhaps one without address space.
+  // How many superblocks were ever made, some perhaps without address space by now; and the i-th.
   uint32_t superblocks_made() const { return count_.load(std::memory_order_acquire); }
+  Superblock* Nth(uint32_t i) const { return FromNumber(NumberOf(i)); }
 
   // For statistics; each a moment's truth.
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
@@ -66,9 +70,26 @@ class CentralHeap {
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
  private:
-  static constexpr size_t kChunk = 8;           // descriptors are made so many at a time
-  static constexpr size_t kMaxChunks = 65536;   // 2 TiB of superblocks
+  // Descriptors are made in chunks. The first ones are short, each twice as long as the one before:
+  // a small heap needs few. Numbers are (chunk << kIndexBits | index): they have gaps.
+  static constexpr unsigned kIndexBits = 15;
+  static constexpr uint32_t kMostInChunk = 1u << kIndexBits;
+  static constexpr unsigned kFirstBits = 3;
+  static constexpr unsigned kGrowing =
+      kIndexBits - kFirstBits;           // chunks before those of full length
+  static constexpr size_t kChunks = 28;  // more than 2 TiB of superblocks; 2^20 numbers fit a link
 
+  static constexpr uint32_t ChunkLength(uint32_t chunk) {
+    return 1u << (chunk < kGrowing ? kFirstBits + chunk : kIndexBits);
+  }
+  // The i-th.
+  static constexpr uint32_t NumberOf(uint32_t i) {
+    const uint32_t from_first = i + (1u << kFirstBits);
+    if (from_first >= kMostInChunk) return from_first + ((kGrowing - 1) << kIndexBits);
+    const auto bits = static_cast<uint32_t>(std::bit_width(from_first)) - 1;
+    return (bits - kFirstBits) << kIndexBits | (from_first - (1u << bits));
+  }
+  Superblock* ChunkOf(uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HaveHugePages(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -90,7 +111,7 @@ class CentralHeap {
   HugePages huge_pages_ ABSL_GUARDED_BY(lock_);
   // Descriptors ever made; written under lock_.
   std::atomic<uint32_t> count_{0};
-  std::atomic<Superblock*> table_[kMaxChunks] = {};
+  std::atomic<Superblock*> chunks_[kChunks] = {};
   std::atomic<size_t> mapped_bytes_{0};
   std::atomic<size_t> free_count_{0};
   std::atomic<size_t> dirty_count_{0};

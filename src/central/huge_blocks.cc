@@ -44,7 +44,17 @@ size_t HugeBlocks::BucketOf(const std::byte* start) {
 }
 static_assert(4096 == 1u << (64 - 52));
 
+// Makes the table before the first block; false if the OS refuses.
+bool HugeBlocks::HaveTable() {
+  LockGuard guard(lock_);
+  if (table_ == nullptr) {
+    table_ = static_cast<Block**>(metadata_->TakePages(kBuckets * sizeof(Block*)));
+  }
+  return table_ != nullptr;
+}
+
 HugeBlocks::Block* HugeBlocks::Find(const std::byte* start) {
+  if (table_ == nullptr) return nullptr;
   for (Block* block = table_[BucketOf(start)]; block != nullptr; block = block->chain) {
     if (block->start == start) return block;
   }
@@ -60,6 +70,7 @@ void HugeBlocks::Enter(Block* block) {
 }
 
 HugeBlocks::Block* HugeBlocks::Leave(std::byte* start) {
+  if (table_ == nullptr) return nullptr;
   for (Block** at = &table_[BucketOf(start)]; *at != nullptr; at = &(*at)->chain) {
     Block* const block = *at;
     if (block->start != start) continue;
@@ -72,6 +83,7 @@ HugeBlocks::Block* HugeBlocks::Leave(std::byte* start) {
 }
 
 HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
+  if (!HaveTable()) return nullptr;
   auto* block = static_cast<Block*>(metadata_->Take(sizeof(Block)));
   if (block == nullptr) return nullptr;
   *block = {};
@@ -300,8 +312,8 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
 
 size_t HugeBlocks::BytesAround(const std::byte* address) {
   LockGuard guard(lock_);
-  for (const Block* block : table_) {
-    for (; block != nullptr; block = block->chain) {
+  for (size_t bucket = 0; table_ != nullptr && bucket < kBuckets; ++bucket) {
+    for (const Block* block = table_[bucket]; block != nullptr; block = block->chain) {
       if (address >= block->start && address < block->start + block->bytes) return block->bytes;
     }
   }

@@ -87,6 +87,7 @@ class HugeBlocks {
   static constexpr size_t kRecent = 64;
 
   static size_t BucketOf(const std::byte* start);
+  bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
   Block* Find(const std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Enter(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* Leave(std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -108,10 +109,10 @@ class HugeBlocks {
   bool GrowHere(Block* block, size_t bytes);
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool GrowElsewhere(Block* block, size_t bytes);
-  Block* MapNew(size_t bytes, size_t alignment, Contents contents);
+  Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   bool KeepsFreed() const;
   void UnmapBlock(Block* block);
-  Block* NewBlock(std::byte* start, size_t bytes);
+  Block* NewBlock(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
   bool Commit(size_t bytes);
   void Uncommit(size_t bytes);
@@ -128,12 +129,12 @@ class HugeBlocks {
   std::atomic<size_t> live_count_{0};
   std::atomic<size_t> cached_bytes_{0};
   std::atomic<size_t> returned_bytes_{0};
-  // Last: what is read of a program that has no huge block lies in pages that others write.
   struct {
     const std::byte* start;
     size_t bytes;
   } recent_[kRecent] ABSL_GUARDED_BY(lock_) = {};
-  Block* table_[kBuckets] ABSL_GUARDED_BY(lock_) = {};
+  Block** table_ ABSL_GUARDED_BY(lock_) =
+      nullptr;  // kBuckets long; nullptr: there never was a block
 };
 
 }  // namespace cma

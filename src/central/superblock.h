@@ -54,21 +54,12 @@ struct RunLinks {
   uint32_t prev;
 };
 
-// One entry for each slot of a superblock, those of some slots before the others: slabs start at
-// the first slot of a unit and end at the last, and what they need of a table then shares a line
-// instead of being spread over all of its pages.
-template <typename T, uint32_t kOffsetInUnit>
-class SlotTable {
- public:
-  static constexpr uint32_t kSlotsPerUnit = kUnitBytes / kSlotBytes;
-
-  T& operator[](uint32_t slot) {
-    return slot % kSlotsPerUnit == kOffsetInUnit ? at_unit_[slot / kSlotsPerUnit] : other_[slot];
-  }
-
- private:
-  T at_unit_[kUnitsPerSuperblock];
-  T other_[kSlotsPerSuperblock];
+// What is known of a slot: of the run that starts in it, and of the one that ends in it. Together,
+// as a run is looked at with its neighbours.
+struct Slot {
+  RunTag tag;
+  RunLinks links;
+  uint16_t run_ending_here;  // its first granule
 };
 
 // Bitmaps of the slabs with up to kBits blocks; bit set: the block is free.
@@ -78,25 +69,42 @@ using SlabBitmaps = uint64_t[kUnitsPerSuperblock][kBits / 64];
 // Where the blocks of mixed slabs begin and end. Whoever frees one reads them without a lock.
 using SlabEdges = std::atomic<uint64_t>[kUnitsPerSuperblock][kUnitBytes / kMinAlignment / 64];
 
-// The tables of one superblock: large, zero, and touched only where there is something. Bitmaps
-// are kept apart by their length, so that slabs of larger blocks fill fewer pages with theirs.
+// The tables of one superblock: large, zero, and touched only where there is something. Slabs are
+// taken from above, runs from below, and a small heap has few of both: what it needs for them is
+// to share pages, so the ends that are used first meet.
+//
+// Bitmaps are kept apart by their length, so that slabs of larger blocks fill fewer pages with
+// theirs. The slots that slabs need, the first and the last of a unit, lie apart from the others.
 struct SuperblockTables {
+  static constexpr uint32_t kSlotsPerUnit = kUnitBytes / kSlotBytes;
+
   Slab slabs[kUnitsPerSuperblock];
-  SlabBitmaps<512> bits512;
+  Slot unit_slots[kUnitsPerSuperblock];
+  SlabBitmaps<512> bits512;  // the last unit's first; so are those of 2048
   SlabBitmaps<1024> bits1024;
-  SlotTable<RunTag, 0> tags;
-  SlotTable<RunLinks, 0> links;
-  // First granule of the run whose end is in the slot.
-  SlotTable<uint16_t, SlotTable<uint16_t, 0>::kSlotsPerUnit - 1> run_ending_in;
   SlabBitmaps<2048> bits2048;
   SlabBitmaps<kUnitBytes / kMinAlignment> bits4096;
+  Slot slots[kSlotsPerSuperblock];
   SlabEdges edges;
 
   // Of the slab in a unit, with so many blocks.
   uint64_t* SlabBits(size_t unit, size_t capacity) {
-    if (capacity <= 512) return bits512[unit];
+    if (capacity <= 512) return bits512[kUnitsPerSuperblock - 1 - unit];
     if (capacity <= 1024) return bits1024[unit];
-    return capacity <= 2048 ? bits2048[unit] : bits4096[unit];
+    return capacity <= 2048 ? bits2048[kUnitsPerSuperblock - 1 - unit] : bits4096[unit];
+  }
+
+  // Of the run that starts in the slot.
+  RunTag& tag(uint32_t slot) { return WithStart(slot).tag; }
+  RunLinks& links(uint32_t slot) { return WithStart(slot).links; }
+  // First granule of the run whose end is in the slot.
+  uint16_t& run_ending_in(uint32_t slot) {
+    return (slot % kSlotsPerUnit == kSlotsPerUnit - 1 ? unit_slots[slot / kSlotsPerUnit]
+                                                      : slots[slot])
+        .run_ending_here;
+  }
+  Slot& WithStart(uint32_t slot) {
+    return slot % kSlotsPerUnit == 0 ? unit_slots[slot / kSlotsPerUnit] : slots[slot];
   }
 };
 

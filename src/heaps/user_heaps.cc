@@ -9,19 +9,29 @@ namespace cma {
 
 constinit UserHeaps g_user_heaps(g_heap.arenas, g_heap.central, g_heap.huge);
 
+UserHeaps::Place* UserHeaps::Places() {
+  Place* places = heaps_.load(std::memory_order_relaxed);
+  if (places == nullptr) {
+    places = static_cast<Place*>(central_->metadata().TakePages(kMaxUserHeaps * sizeof(Place)));
+    heaps_.store(places, std::memory_order_relaxed);
+  }
+  return places;
+}
+
 // One that was destroyed, else a new one.
 UserHeap* UserHeaps::Unused() {
   if (UserHeap* const heap = unused_; heap != nullptr) {
     unused_ = heap->next_unused_;
     return heap;
   }
-  if (made_ == kMaxUserHeaps) return nullptr;
+  Place* const places = Places();
+  if (made_ == kMaxUserHeaps || places == nullptr) return nullptr;
   Arena* const arena = arenas_->ForUserHeap(made_);
   void* const memory = arena != nullptr ? central_->metadata().Take(sizeof(UserHeap)) : nullptr;
   if (memory == nullptr) return nullptr;
   auto* const heap = new (memory) UserHeap(*arena, central_->map(), *huge_);
   // Threads get to know the heap, and blocks of it, from the one that makes it.
-  heaps_[made_++].store(heap, std::memory_order_relaxed);
+  places[made_++].store(heap, std::memory_order_relaxed);
   return heap;
 }
 

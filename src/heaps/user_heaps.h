@@ -34,7 +34,8 @@ class UserHeaps {
   // The heap of a superblock's or a unit's arena; nullptr for the arenas of threads.
   UserHeap* OfArena(uint16_t arena) const {
     if (!IsUserHeap(arena)) [[likely]] return nullptr;
-    return heaps_[arena - kMaxArenas].load(std::memory_order_relaxed);
+    return heaps_.load(std::memory_order_relaxed)[arena - kMaxArenas].load(
+        std::memory_order_relaxed);
   }
 
   // The heap that HugeBlocks says a block is charged to. Those are all accounts there are.
@@ -44,8 +45,9 @@ class UserHeaps {
   template <typename F>
   void ForEach(F f) ABSL_LOCKS_EXCLUDED(lock_) {
     LockGuard guard(lock_);
+    const Place* const heaps = heaps_.load(std::memory_order_relaxed);
     for (size_t i = 0; i < made_; ++i) {
-      UserHeap* const heap = heaps_[i].load(std::memory_order_relaxed);
+      UserHeap* const heap = heaps[i].load(std::memory_order_relaxed);
       if (heap->is_live()) f(*heap);
     }
   }
@@ -55,6 +57,9 @@ class UserHeaps {
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
  private:
+  using Place = std::atomic<UserHeap*>;
+
+  Place* Places() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   UserHeap* Unused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   ArenaSet* const arenas_;
@@ -64,7 +69,7 @@ class UserHeaps {
   UserHeap* unused_ ABSL_GUARDED_BY(lock_) = nullptr;  // destroyed ones
   size_t made_ ABSL_GUARDED_BY(lock_) = 0;             // live and destroyed ones
   std::atomic<size_t> live_{0};
-  std::atomic<UserHeap*> heaps_[kMaxUserHeaps] = {};
+  std::atomic<Place*> heaps_{nullptr};  // kMaxUserHeaps of them, once there is one
 };
 
 extern UserHeaps g_user_heaps;

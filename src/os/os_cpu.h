@@ -13,10 +13,21 @@ inline constexpr size_t kMaxCpus = 4096;
 // registered, else sched_getcpu(). Always below kMaxCpus.
 uint32_t OsCurrentCpu();
 
-// Fills ranks[cpu] with a dense number for each CPU of the process's affinity mask and returns how
-// many CPUs there are, at least 1. The other CPUs, where threads may come if the mask is widened
-// later, are spread over the same numbers. Never allocates.
-size_t OsAllowedCpus(uint16_t (&ranks)[kMaxCpus]);
+// Dense numbers for the CPUs that the process may use. Zero at first, and hardly written: most of
+// it stays without memory.
+class CpuRanks {
+ public:
+  // Numbers the CPUs of the process's affinity mask and returns how many there are, at least 1.
+  // Call once. Never allocates.
+  size_t Fill();
+
+  // The number of one of them. Other CPUs, where threads may come if the mask is widened later,
+  // have their own number: modulo anything they are spread. REQUIRES: cpu < kMaxCpus.
+  size_t Of(uint32_t cpu) const { return places_[cpu] != 0 ? places_[cpu] - 1u : cpu; }
+
+ private:
+  uint16_t places_[kMaxCpus] = {};  // one more than the rank; 0: not of the mask
+};
 
 }  // namespace cma
 

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 // Weak, so that the library does not come to need the dynamic linker, which defines them, by name.
@@ -27,23 +26,17 @@ uint32_t OsCurrentCpu() {
   return cpu < 0 ? 0 : static_cast<uint32_t>(cpu) % kMaxCpus;
 }
 
-size_t OsAllowedCpus(uint16_t (&ranks)[kMaxCpus]) {
+size_t CpuRanks::Fill() {
   alignas(cpu_set_t) unsigned char mask[kMaxCpus / 8] = {};
-  memset(ranks, 0, sizeof ranks);
   const int saved = errno;
   const int result = sched_getaffinity(0, sizeof mask, reinterpret_cast<cpu_set_t*>(mask));
   errno = saved;
   if (result != 0) return 1;
   uint16_t count = 0;
   for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
-    if ((mask[cpu / 8] >> (cpu % 8)) & 1) ranks[cpu] = count++;
+    if ((mask[cpu / 8] >> (cpu % 8)) & 1) places_[cpu] = ++count;
   }
-  if (count == 0) return 1;
-  // The mask may be widened later: those are spread as well.
-  for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
-    if (((mask[cpu / 8] >> (cpu % 8)) & 1) == 0) ranks[cpu] = static_cast<uint16_t>(cpu % count);
-  }
-  return count;
+  return count != 0 ? count : 1;
 }
 
 }  // namespace cma

@@ -25,7 +25,7 @@ struct Run {
 };
 
 inline RunTag& TagAt(Superblock* superblock, uint32_t granule) {
-  return superblock->tables->tags[granule / kGranulesPerSlot];
+  return superblock->tables->tag(granule / kGranulesPerSlot);
 }
 
 inline RunState StateOf(const Run& run) {
@@ -36,7 +36,7 @@ inline void WriteTags(const Run& run, RunState state) {
   TagAt(run.superblock, run.start) = {
       run.length, static_cast<uint32_t>(state), 0,
       static_cast<uint32_t>(run.start % kGranulesPerSlot * kGranuleBytes)};
-  run.superblock->tables->run_ending_in[(run.end() - 1) / kGranulesPerSlot] =
+  run.superblock->tables->run_ending_in((run.end() - 1) / kGranulesPerSlot) =
       static_cast<uint16_t>(run.start);
 }
 
@@ -55,8 +55,7 @@ inline Run RunAfter(const Run& run) {
 }
 inline Run RunBefore(const Run& run) {
   if (run.start == 0) return {};
-  const uint32_t start =
-      run.superblock->tables->run_ending_in[(run.start - 1) / kGranulesPerSlot];
+  const uint32_t start = run.superblock->tables->run_ending_in((run.start - 1) / kGranulesPerSlot);
   return {run.superblock, start, run.start - start};
 }
 
@@ -65,7 +64,7 @@ inline Run RunBefore(const Run& run) {
 // REQUIRES: the address is in the superblock.
 inline uint32_t UsedGranulesAt(Superblock* superblock, uintptr_t address) {
   const auto slot = static_cast<uint32_t>(address % kSuperblockBytes / kSlotBytes);
-  const auto tag = std::bit_cast<uint32_t>(superblock->tables->tags[slot]);
+  const auto tag = std::bit_cast<uint32_t>(superblock->tables->tag(slot));
   // Shifted to the tag's highest bits, the address's offset in the slot cancels the tag's. What is
   // left, if that is right to the byte, is the state and the length.
   constexpr unsigned kOffsetShift = 22;

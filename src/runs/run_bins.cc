@@ -14,7 +14,7 @@ uint32_t LinkTo(const Run& run) {
 }
 
 RunLinks& LinksOf(const Run& run) {
-  return run.superblock->tables->links[run.start / kGranulesPerSlot];
+  return run.superblock->tables->links(run.start / kGranulesPerSlot);
 }
 
 uint32_t SlotOf(uint32_t link) { return (link - 1) & (kSlotsPerSuperblock - 1); }
@@ -35,14 +35,14 @@ Superblock* RunBins::SuperblockOf(uint32_t link) const {
 }
 
 RunLinks& RunBins::LinksAt(uint32_t link) const {
-  return SuperblockOf(link)->tables->links[SlotOf(link)];
+  return SuperblockOf(link)->tables->links(SlotOf(link));
 }
 
 Run RunBins::Decode(uint32_t link) const {
   if (link == 0) return {};
   Superblock* const superblock = SuperblockOf(link);
   const uint32_t slot = SlotOf(link);
-  const RunTag tag = superblock->tables->tags[slot];
+  const RunTag tag = superblock->tables->tag(slot);
   return {superblock, slot * kGranulesPerSlot + tag.offset / static_cast<uint32_t>(kGranuleBytes),
           tag.length};
 }

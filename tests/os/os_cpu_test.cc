@@ -47,16 +47,16 @@ TEST(OsCpuTest, TheCurrentCpuIsTheOneThatTheThreadIsBoundTo) {
 }
 
 TEST(OsCpuTest, AllowedCpusHaveDenseRanks) {
-  static uint16_t ranks[kMaxCpus];
+  static CpuRanks ranks;
   const std::vector<int> cpus = AllowedCpus();
   errno = kSentinel;
 
-  const size_t count = OsAllowedCpus(ranks);
+  const size_t count = ranks.Fill();
 
   EXPECT_EQ(count, cpus.size());
   EXPECT_EQ(errno, kSentinel);
-  std::set<uint16_t> used;
-  for (const int cpu : cpus) used.insert(ranks[cpu]);
+  std::set<size_t> used;
+  for (const int cpu : cpus) used.insert(ranks.Of(static_cast<uint32_t>(cpu)));
   EXPECT_EQ(used.size(), count);
   EXPECT_EQ(*used.rbegin(), count - 1);
 }
@@ -64,26 +64,25 @@ TEST(OsCpuTest, AllowedCpusHaveDenseRanks) {
 TEST(OsCpuTest, CpusOutsideTheMaskCountForNothing) {
   const std::vector<int> cpus = AllowedCpus();
   std::thread([&cpus] {
-    static uint16_t ranks[kMaxCpus];
+    static CpuRanks ranks;
     ASSERT_TRUE(RunOn(cpus.back()));
 
-    EXPECT_EQ(OsAllowedCpus(ranks), 1u);
+    EXPECT_EQ(ranks.Fill(), 1u);
 
-    for (const uint16_t rank : ranks) ASSERT_EQ(rank, 0u);
+    EXPECT_EQ(ranks.Of(static_cast<uint32_t>(cpus.back())), 0u);
   }).join();
 }
 
-TEST(OsCpuTest, CpusOutsideTheMaskAreSpreadOverTheRanks) {
-  static uint16_t ranks[kMaxCpus];
+TEST(OsCpuTest, CpusOutsideTheMaskAreSpread) {
+  static CpuRanks ranks;
   const std::vector<int> cpus = AllowedCpus();
 
-  const size_t count = OsAllowedCpus(ranks);
+  const size_t count = ranks.Fill();
 
-  std::set<uint16_t> used;
-  for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
-    ASSERT_LT(ranks[cpu], count);
+  std::set<size_t> used;
+  for (uint32_t cpu = 0; cpu < kMaxCpus; ++cpu) {
     if (std::find(cpus.begin(), cpus.end(), static_cast<int>(cpu)) == cpus.end()) {
-      used.insert(ranks[cpu]);
+      used.insert(ranks.Of(cpu) % count);
     }
   }
   EXPECT_EQ(used.size(), count);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <memory>
 #include <vector>
 
@@ -384,7 +385,9 @@ TEST_F(RunHeapTest, ASuperblockThatComesBackHasFreshTables) {
 
   Superblock* const back = central_.TakeSuperblock();
 
-  EXPECT_TRUE(cma_test::IsZero(&back->tables->tags, sizeof back->tables->tags));
+  for (uint32_t slot = 0; slot < kSlotsPerSuperblock; ++slot) {
+    EXPECT_EQ(std::bit_cast<uint32_t>(back->tables->tag(slot)), 0u) << slot;
+  }
 }
 
 TEST_F(RunHeapTest, PagesOfANewSuperblockAreKnownToBeZero) {
