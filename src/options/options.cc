@@ -153,7 +153,7 @@ bool ParseOne(const Item& item, Options& options) {
 template <typename Visit>
 void ForEachItem(const char* text, Visit visit) {
   for (;;) {
-    const size_t length = strcspn(text, ",");
+    const auto length = static_cast<size_t>(strchrnul(text, ',') - text);
     if (length != 0) visit(Split(text, length));
     if (text[length] == '\0') return;
     text += length + 1;

@@ -73,9 +73,9 @@ bool Lists(const char* controllers, size_t length, const char* name) {
 // Lines are ID:CONTROLLERS:PATH.
 Group FindGroup(const char* text, const char* controller) {
   for (const char* line = text; *line != '\0';) {
-    const size_t length = strcspn(line, "\n");
-    const auto* first = static_cast<const char*>(memchr(line, ':', length));
-    const char* const end = line + length;
+    const char* const end = strchrnul(line, '\n');
+    const auto* first =
+        static_cast<const char*>(memchr(line, ':', static_cast<size_t>(end - line)));
     const auto* second =
         first != nullptr
             ? static_cast<const char*>(memchr(first + 1, ':', static_cast<size_t>(end - first - 1)))
