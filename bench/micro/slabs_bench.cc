@@ -53,8 +53,8 @@ void BM_SlabBatch(State& state) {
   const OneSlab slab(static_cast<size_t>(state.range(0)));
   std::vector<std::byte*> batch(static_cast<size_t>(state.range(1)));
   for (auto _ : state) {
-    const size_t taken = TakeFromSlab(slab.get(), batch.data(), batch.size());
-    DoNotOptimize(GiveToSlab(slab.get(), batch.data(), taken));
+    const size_t taken = TakeFromSlab(slab.get(), batch.data() + batch.size(), batch.size());
+    DoNotOptimize(GiveToSlab(slab.get(), batch.data() + batch.size() - taken, taken));
   }
   CountBlocks(state, batch.size());
 }
@@ -72,14 +72,14 @@ BENCHMARK(BM_SlabBatch)
 void BM_SlabBatchFromHoles(State& state) {
   const OneSlab slab(64);
   std::vector<std::byte*> blocks(slab.get()->capacity);
-  blocks.resize(TakeFromSlab(slab.get(), blocks.data(), blocks.size()));
+  TakeFromSlab(slab.get(), blocks.data() + blocks.size(), blocks.size());
   std::shuffle(blocks.begin(), blocks.end(), std::minstd_rand(1));
   const size_t holes = blocks.size() / 8;
   GiveToSlab(slab.get(), blocks.data(), holes);
   std::vector<std::byte*> batch(32);
   for (auto _ : state) {
-    const size_t taken = TakeFromSlab(slab.get(), batch.data(), batch.size());
-    DoNotOptimize(GiveToSlab(slab.get(), batch.data(), taken));
+    const size_t taken = TakeFromSlab(slab.get(), batch.data() + batch.size(), batch.size());
+    DoNotOptimize(GiveToSlab(slab.get(), batch.data() + batch.size() - taken, taken));
   }
   CountBlocks(state, batch.size());
   GiveToSlab(slab.get(), blocks.data() + holes, blocks.size() - holes);
@@ -90,7 +90,7 @@ BENCHMARK(BM_SlabBatchFromHoles);
 void BM_SlabIdlePages(State& state) {
   const OneSlab slab(static_cast<size_t>(state.range(0)));
   std::byte* block = nullptr;
-  TakeFromSlab(slab.get(), &block, 1);
+  TakeFromSlab(slab.get(), &block + 1, 1);
   for (auto _ : state) DoNotOptimize(IdlePages(slab.get()));
   GiveToSlab(slab.get(), &block, 1);
 }

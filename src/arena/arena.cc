@@ -79,22 +79,23 @@ void Arena::Relist(Slab* slab) {
 }
 
 size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth) {
+  std::byte** const end = out + want;
   size_t n = 0;
   while (n < want) {
     Slab* slab = FullestSlab(c);
     if (slab == nullptr) {
       // A batch need not be full: a slab is opened for the first block only.
       if (n > 0 || growth == Growth::kNone) break;
-      n = TakeMixed(c, out, want);
+      n = TakeMixed(c, end, want);
       if (n > 0 || (growth == Growth::kBySlabs && !runs_.HasSlabRun())) break;
       slab = AddSlab(c);
       if (slab == nullptr) break;
     }
-    n += TakeFromSlab(slab, out + n, want - n);
+    n += TakeFromSlab(slab, end - n, want - n);
     Relist(slab);
   }
   small_lent_bytes_ += n * ClassBytes(c);
-  std::reverse(out, out + n);
+  if (n < want) memmove(out, end - n, n * sizeof *out);
   return n;
 }
 

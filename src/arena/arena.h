@@ -185,7 +185,7 @@ class alignas(kIsolation) Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t TakeMixed(SizeClass c, std::byte** out, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeMixed(SizeClass c, std::byte** end, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   IntrusiveList<Slab>& ListOf(const Slab* slab, uint8_t fullness)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Slab* FullestSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -220,7 +220,7 @@ class alignas(kIsolation) Arena {
   Superblock* NextInTurn(Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool Mix(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void MixOneSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t TakeFromHoles(SizeClass c, std::byte** out, size_t want)
+  size_t TakeFromHoles(SizeClass c, std::byte** end, size_t want)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Pack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

@@ -93,26 +93,26 @@ void TouchPages(Slab* slab, size_t first, size_t last) {
 }
 
 // Takes blocks out of holes of `allowed` pieces.
-size_t TakeFromHoles(Slab* slab, const Pieces& allowed, SizeClass c, std::byte** out, size_t want) {
+size_t TakeFromHoles(Slab* slab, const Pieces& allowed, SizeClass c, std::byte** end, size_t want) {
   const size_t pieces = ClassBytes(c) / kMinAlignment;
   const size_t alignment = pieces & -pieces;
   Pieces& free = FreePieces(slab);
   EdgeWord* const edges = EdgesOf(slab);
   size_t n = 0;
   for (size_t hole = allowed.FindFrom(0); hole < kPiecesPerSlab && n < want;) {
-    const size_t end = allowed.FindClearFrom(hole);
+    const size_t hole_end = allowed.FindClearFrom(hole);
     const size_t first = RoundUp(hole, alignment);
-    if (first + pieces <= end) {
-      const size_t count = std::min((end - first) / pieces, want - n);
+    if (first + pieces <= hole_end) {
+      const size_t count = std::min((hole_end - first) / pieces, want - n);
       const size_t last = first + count * pieces;
       free.ClearRange(first, last);
       TouchPages(slab, first, last);
       for (size_t piece = first; piece < last; piece += pieces) {
         SetEdges(edges, piece, piece + pieces);
-        out[n++] = slab->base + piece * kMinAlignment;
+        *(end - ++n) = slab->base + piece * kMinAlignment;
       }
     }
-    hole = allowed.FindFrom(end);
+    hole = allowed.FindFrom(hole_end);
   }
   slab->free_blocks = static_cast<uint16_t>(slab->free_blocks - n * pieces);
   return n;
@@ -144,13 +144,13 @@ void MixSlab(Slab* slab) {
   slab->longest_hole = static_cast<uint16_t>(LongestHole(free));
 }
 
-size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** out, size_t want) {
+size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** end, size_t want) {
   Pieces& free = FreePieces(slab);
   size_t n = 0;
   if (slab->touched_pages != AllPages()) {
-    n = TakeFromHoles(slab, OnTouchedPages(slab, free), c, out, want);
+    n = TakeFromHoles(slab, OnTouchedPages(slab, free), c, end, want);
   }
-  if (n == 0) n = TakeFromHoles(slab, free, c, out, want);
+  if (n == 0) n = TakeFromHoles(slab, free, c, end, want);
   slab->longest_hole = n < want ? static_cast<uint16_t>(LongestHole(free))
                                 : std::min(slab->longest_hole, slab->free_blocks);
   return n;

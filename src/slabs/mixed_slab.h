@@ -27,9 +27,9 @@ inline constexpr size_t kPiecesPerSlab = kUnitBytes / kMinAlignment;
 // Makes a slab of one class mixed. REQUIRES: the caller changes its entry in the unit map next.
 void MixSlab(Slab* slab);
 
-// Takes up to `want` blocks of the class into `out`, from low holes on pages that hold memory, or
-// else from any; how many. Each is aligned to what its class's size is a multiple of.
-size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** out, size_t want);
+// As TakeFromSlab(), from low holes on pages that hold memory, or else from any. Each block is
+// aligned to what its class's size is a multiple of.
+size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** end, size_t want);
 
 // Takes the first of `count` blocks back, as far as they lie in this slab; how many. Their bytes are
 // in *bytes. Reports one that is free already. REQUIRES: the first one does lie here.

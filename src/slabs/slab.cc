@@ -61,32 +61,43 @@ void TouchBlocks(Slab* slab, size_t first, size_t last) {
   slab->aged_pages &= static_cast<uint16_t>(~pages);
 }
 
-size_t TakeFromWord(Slab* slab, size_t word, uint64_t allowed, std::byte** out, size_t want) {
-  uint64_t* const bits = BitsOf(slab) + word;
-  uint64_t free = *bits & allowed;
-  if (free == 0) return 0;
-  const size_t block_bytes = slab->block_bytes;
-  std::byte* const start = slab->base + word * 64 * block_bytes;
-  size_t n = 0;
-  uint64_t taken = 0;
-  for (; free != 0 && n < want; free &= free - 1) {
-    out[n++] = start + static_cast<size_t>(std::countr_zero(free)) * block_bytes;
-    taken |= free & -free;
-  }
-  *bits &= ~taken;
-  if (*bits == 0) slab->nonempty_words &= ~(uint64_t{1} << word);
+// Marks the pages of the blocks of a bitmap word as used.
+void TouchTaken(Slab* slab, size_t word, uint64_t taken) {
+  if (slab->touched_pages == AllPages() && slab->aged_pages == 0) [[likely]]
+    return;
   while (taken != 0) {
     const auto first = static_cast<size_t>(std::countr_zero(taken));
     const auto count = static_cast<size_t>(std::countr_one(taken >> first));
     TouchBlocks(slab, word * 64 + first, word * 64 + first + count - 1);
     taken &= ~BitsBetween(first, first + count);
   }
-  return n;
+}
+
+// As TakeFromSlab(), of the blocks that a word of its bitmap has the bits of, those that are
+// `allowed`. REQUIRES: want != 0.
+size_t TakeFromWord(Slab* slab, uint64_t* bits, size_t word, uint64_t allowed, std::byte** end,
+                    size_t want) {
+  const uint64_t free = bits[word] & allowed;
+  if (free == 0) return 0;
+  const size_t block_bytes = slab->block_bytes;
+  std::byte* const start = slab->base + word * 64 * block_bytes;
+  std::byte** const first = end - want;
+  std::byte** to = end;
+  uint64_t left = free;
+  do {
+    *--to = start + static_cast<unsigned>(std::countr_zero(left)) * block_bytes;
+    left &= left - 1;
+  } while (left != 0 && to != first);
+  const uint64_t taken = free ^ left;
+  bits[word] ^= taken;
+  if (bits[word] == 0) slab->nonempty_words &= ~(uint64_t{1} << word);
+  TouchTaken(slab, word, taken);
+  return static_cast<size_t>(end - to);
 }
 
 }  // namespace
 
-size_t PagesPerSlab() { return kUnitBytes / OsPageBytes(); }
+size_t PagesPerSlab() { return kUnitBytes >> OsPageShift(); }
 
 Slab* MakeSlab(const Run& run, SizeClass c) {
   const size_t block_bytes = ClassBytes(c);
@@ -150,18 +161,20 @@ SizeClass SmallClassAt(Superblock* superblock, const void* address) {
   return IsBlockStart(static_cast<uint32_t>(start % kUnitBytes), kReciprocal[c]) ? c : 0;
 }
 
-size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want) {
+size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want) {
+  uint64_t* const bits = BitsOf(slab);
   size_t n = 0;
   const uint16_t touched = slab->touched_pages;
   if (touched != 0 && touched != AllPages()) {
     for (uint64_t words = slab->nonempty_words; words != 0 && n < want; words &= words - 1) {
       const auto word = static_cast<size_t>(std::countr_zero(words));
-      n += TakeFromWord(slab, word, BlocksOnPages(slab, word, touched), out + n, want - n);
+      const uint64_t allowed = BlocksOnPages(slab, word, touched);
+      n += TakeFromWord(slab, bits, word, allowed, end - n, want - n);
     }
   }
   while (n < want && slab->nonempty_words != 0) {
     const auto word = static_cast<size_t>(std::countr_zero(slab->nonempty_words));
-    n += TakeFromWord(slab, word, ~uint64_t{0}, out + n, want - n);
+    n += TakeFromWord(slab, bits, word, ~uint64_t{0}, end - n, want - n);
   }
   slab->free_blocks = static_cast<uint16_t>(slab->free_blocks - n);
   return n;
@@ -173,18 +186,21 @@ size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count) {
   const size_t capacity = slab->capacity;
   uint64_t* const bits = BitsOf(slab);
   uint64_t nonempty = slab->nonempty_words;
-  size_t n = 0;
+  std::byte* const* const end = blocks + count;
+  std::byte* const* next = blocks;
+  uintptr_t offset = AddressOf(*next) - base;
   do {
-    const auto index = (AddressOf(blocks[n]) - base) * reciprocal >> 32;
+    const auto index = offset * reciprocal >> 32;
     uint64_t& word = bits[index / 64];
-    const uint64_t bit = uint64_t{1} << (index % 64);
-    if ((word & bit) != 0 || index >= capacity) [[unlikely]] {
-      ReportDoubleFree(blocks[n], slab->block_bytes);
+    if (((word >> (index % 64)) & 1) != 0 || index >= capacity) [[unlikely]] {
+      ReportDoubleFree(*next, slab->block_bytes);
     }
-    word |= bit;
-    nonempty |= uint64_t{1} << (index / 64);
-    ++n;
-  } while (n < count && AddressOf(blocks[n]) - base < kUnitBytes);
+    word |= uint64_t{1} << (index % 64);
+    nonempty |= uint64_t{1} << (index / 64 % 64);
+    if (++next == end) break;
+    offset = AddressOf(*next) - base;
+  } while (offset < kUnitBytes);
+  const auto n = static_cast<size_t>(next - blocks);
   slab->nonempty_words = nonempty;
   slab->free_blocks = static_cast<uint16_t>(slab->free_blocks + n);
   return n;

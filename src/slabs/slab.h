@@ -39,8 +39,9 @@ Slab* SlabAt(Superblock* superblock, const void* address);
 // block it holds. REQUIRES: the address is in the superblock.
 SizeClass SmallClassAt(Superblock* superblock, const void* address);
 
-// Takes up to `want` free blocks into `out`; how many.
-size_t TakeFromSlab(Slab* slab, std::byte** out, size_t want);
+// Takes up to `want` free blocks, the lowest first, and puts them in front of `end`, the first one
+// last; how many.
+size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want);
 
 // Takes the first of `count` blocks back, as far as they lie in this slab; how many. Reports one
 // that is free already. REQUIRES: the first one does lie here.

@@ -22,7 +22,8 @@ class MixedSlabTest : public cma_test::HeapFixture {
   std::vector<std::byte*> Mix(size_t bytes, size_t keep_one_in) {
     slab_ = MakeSlab(heap_->TakeSlabRun(), ClassOf(bytes));
     std::vector<std::byte*> all(slab_->capacity);
-    EXPECT_EQ(TakeFromSlab(slab_, all.data(), all.size()), all.size());
+    EXPECT_EQ(TakeFromSlab(slab_, all.data() + all.size(), all.size()), all.size());
+    std::reverse(all.begin(), all.end());
     std::vector<std::byte*> kept;
     for (size_t i = 0; i < all.size(); ++i) {
       if (i % keep_one_in == 0) {
@@ -37,7 +38,9 @@ class MixedSlabTest : public cma_test::HeapFixture {
 
   std::vector<std::byte*> Take(SizeClass c, size_t want) {
     std::vector<std::byte*> blocks(want);
-    blocks.resize(TakeFromMixedSlab(slab_, c, blocks.data(), want));
+    const size_t n = TakeFromMixedSlab(slab_, c, blocks.data() + want, want);
+    std::reverse(blocks.begin(), blocks.end());
+    blocks.resize(n);
     return blocks;
   }
 

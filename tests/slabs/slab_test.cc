@@ -30,7 +30,9 @@ class SlabTest : public cma_test::HeapFixture {
 
   static std::vector<std::byte*> Take(Slab* slab, size_t want) {
     std::vector<std::byte*> blocks(want);
-    blocks.resize(TakeFromSlab(slab, blocks.data(), want));
+    const size_t n = TakeFromSlab(slab, blocks.data() + want, want);
+    std::reverse(blocks.begin(), blocks.end());
+    blocks.resize(n);
     return blocks;
   }
 
