@@ -72,9 +72,9 @@ class alignas(kIsolation) Arena {
   ArenaId id() const { return id_; }
 
   // Fills a prefix of `out` with blocks of the class; its length, 0 if there are none and the OS
-  // refuses memory or `growth` does. The best one to use first, the warmest or the lowest, is the
-  // last.
-  // REQUIRES (these three): the caller holds lock().
+  // refuses memory or `growth` does. (The rest of the `want` words is undefined then.) The best one
+  // to use first, the warmest or the lowest, is the last. REQUIRES (these three): the caller holds
+  // lock().
   [[nodiscard]] size_t TakeBlocks(SizeClass c, std::byte** out, size_t want,
                                   Growth growth = Growth::kBySuperblocks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -101,12 +101,16 @@ class AddressMap {
   [[nodiscard]] bool Register(Superblock* superblock, Metadata& metadata);
   void Unregister(const Superblock* superblock);
 
+  // What Register() may need of the metadata, in bytes.
+  static constexpr size_t kLeafBytes = 8 * kKiB;
+
  private:
   static constexpr size_t kLeafEntries = 1024;
   static constexpr size_t kLeaves = (size_t{1} << (kAddressBits - kSuperblockShift)) / kLeafEntries;
   struct Leaf {
     std::atomic<Superblock*> entries[kLeafEntries];
   };
+  static_assert(sizeof(Leaf) == kLeafBytes);
   static UnitEntry& EntryOf(uintptr_t address) { return entries_[(address >> kUnitShift) & mask_]; }
   bool AllowUnits(uintptr_t address);
 

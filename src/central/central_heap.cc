@@ -45,10 +45,13 @@ Superblock* CentralHeap::TakeAny() {
 Superblock* CentralHeap::ChunkOf(uint32_t number) {
   // The last of a short chunk, the first of a longer one; the same at the first of full length.
   static_assert(NumberOf(7) == 7 && NumberOf(8) == 1u << kIndexBits);
-  static_assert(NumberOf(32759) == (kGrowing << kIndexBits) - kMostInChunk / 2 - 1);
-  static_assert(NumberOf(32760) == kGrowing << kIndexBits);
+  static_assert(NumberOf(1015) == (kGrowing << kIndexBits) - kMostInChunk / 2 - 1);
+  static_assert(NumberOf(1016) == kGrowing << kIndexBits);
   static_assert(NumberOf(2048 * kGiB / kSuperblockBytes) < kChunks << kIndexBits);
   static_assert(kChunks << kIndexBits <= (1u << 20));
+  static_assert(sizeof(Superblock) * kMostInChunk + sizeof(SuperblockTables) + 2 * kMaxPageBytes +
+                    AddressMap::kLeafBytes <=
+                MemoryLimit::kTableBytes);
   const uint32_t index = number >> kIndexBits;
   if (index >= kChunks) return nullptr;
   std::atomic<Superblock*>& chunk = chunks_[index];
@@ -124,7 +127,7 @@ void CentralHeap::Clean(Superblock* superblock) {
   }
   superblock->aged = {};
   os_->decommit(reinterpret_cast<std::byte*>(superblock->tables),
-                RoundDown(sizeof(SuperblockTables), OsPageBytes()), false);
+                RoundUp(sizeof(SuperblockTables), OsPageBytes()), false);
   returned_bytes_.fetch_add(kSuperblockBytes, std::memory_order_relaxed);
   Uncommit();
 }

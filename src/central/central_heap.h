@@ -72,12 +72,12 @@ class CentralHeap {
  private:
   // Descriptors are made in chunks. The first ones are short, each twice as long as the one before:
   // a small heap needs few. Numbers are (chunk << kIndexBits | index): they have gaps.
-  static constexpr unsigned kIndexBits = 15;
+  static constexpr unsigned kIndexBits = 10;
   static constexpr uint32_t kMostInChunk = 1u << kIndexBits;
   static constexpr unsigned kFirstBits = 3;
   static constexpr unsigned kGrowing =
       kIndexBits - kFirstBits;           // chunks before those of full length
-  static constexpr size_t kChunks = 28;  // more than 2 TiB of superblocks; 2^20 numbers fit a link
+  static constexpr size_t kChunks = 520;  // more than 2 TiB of superblocks; 2^20 numbers fit a link
 
   static constexpr uint32_t ChunkLength(uint32_t chunk) {
     return 1u << (chunk < kGrowing ? kFirstBits + chunk : kIndexBits);

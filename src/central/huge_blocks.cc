@@ -246,6 +246,7 @@ bool HugeBlocks::Give(std::byte* start) {
 
 HugeBlocks::Block* HugeBlocks::LeaveOneOf(const Account* account, size_t bucket) {
   LockGuard guard(lock_);
+  if (table_ == nullptr) return nullptr;  // charged by a thread that a fork's child lacks
   Block* block = table_[bucket];
   while (block != nullptr && block->account != account) block = block->chain;
   if (block == nullptr) return nullptr;

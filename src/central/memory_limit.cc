@@ -5,12 +5,6 @@
 #include "options/options.h"
 
 namespace cma {
-namespace {
-
-// Tables that may have to be made for a superblock, at most, in bytes.
-constexpr size_t kTableBytes = 512 * kKiB;
-
-}  // namespace
 
 size_t MemoryLimit::Reserve(size_t hard_limit) {
   return std::max(kReserveBytes, hard_limit / kReserveShare);

@@ -49,6 +49,8 @@ class MemoryLimit {
   // A limit has changed.
   void NoteOptions();
 
+  // Tables that may have to be made for a superblock, at most, in bytes.
+  static constexpr size_t kTableBytes = 768 * kKiB;
   static constexpr size_t kReserveBytes = kSuperblockBytes;
   static constexpr size_t kReserveShare = 64;
   // Half and double are nearly the same in fragmentation_ager/1 with soft_limit=64m, and

@@ -55,7 +55,8 @@ struct RunLinks {
 };
 
 // What is known of a slot: of the run that starts in it, and of the one that ends in it. Together,
-// as a run is looked at with its neighbours.
+// as a run is looked at with its neighbours. (Of a unit's first and last slot: of the run that
+// starts in the first, and of the one that ends in the last.)
 struct Slot {
   RunTag tag;
   RunLinks links;
@@ -74,7 +75,7 @@ using SlabEdges = std::atomic<uint64_t>[kUnitsPerSuperblock][kUnitBytes / kMinAl
 // to share pages, so the ends that are used first meet.
 //
 // Bitmaps are kept apart by their length, so that slabs of larger blocks fill fewer pages with
-// theirs. The slots that slabs need, the first and the last of a unit, lie apart from the others.
+// theirs. What slabs need, the first slots of units and the last ones, lies apart from the others.
 struct SuperblockTables {
   static constexpr uint32_t kSlotsPerUnit = kUnitBytes / kSlotBytes;
 

@@ -13,7 +13,8 @@ UserHeaps::Place* UserHeaps::Places() {
   Place* places = heaps_.load(std::memory_order_relaxed);
   if (places == nullptr) {
     places = static_cast<Place*>(central_->metadata().TakePages(kMaxUserHeaps * sizeof(Place)));
-    heaps_.store(places, std::memory_order_relaxed);
+    // Release pairs with the acquire in OfArena().
+    heaps_.store(places, std::memory_order_release);
   }
   return places;
 }

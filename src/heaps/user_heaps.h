@@ -34,8 +34,10 @@ class UserHeaps {
   // The heap of a superblock's or a unit's arena; nullptr for the arenas of threads.
   UserHeap* OfArena(uint16_t arena) const {
     if (!IsUserHeap(arena)) [[likely]] return nullptr;
-    return heaps_.load(std::memory_order_relaxed)[arena - kMaxArenas].load(
-        std::memory_order_relaxed);
+    // Acquire pairs with the release in Places(); null for who has a wrong pointer, and so no way
+    // to know of the heap.
+    const Place* const heaps = heaps_.load(std::memory_order_acquire);
+    return heaps != nullptr ? heaps[arena - kMaxArenas].load(std::memory_order_relaxed) : nullptr;
   }
 
   // The heap that HugeBlocks says a block is charged to. Those are all accounts there are.

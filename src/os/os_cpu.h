@@ -18,7 +18,7 @@ uint32_t OsCurrentCpu();
 class CpuRanks {
  public:
   // Numbers the CPUs of the process's affinity mask and returns how many there are, at least 1.
-  // Call once. Never allocates.
+  // Later calls return the same. Never allocates.
   size_t Fill();
 
   // The number of one of them. Other CPUs, where threads may come if the mask is widened later,
@@ -26,6 +26,7 @@ class CpuRanks {
   size_t Of(uint32_t cpu) const { return places_[cpu] != 0 ? places_[cpu] - 1u : cpu; }
 
  private:
+  uint16_t count_ = 0;
   uint16_t places_[kMaxCpus] = {};  // one more than the rank; 0: not of the mask
 };
 

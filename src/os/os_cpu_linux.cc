@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+
+#include <algorithm>
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
 // Weak, so that the library does not come to need the dynamic linker, which defines them, by name.
@@ -28,16 +30,16 @@ uint32_t OsCurrentCpu() {
 }
 
 size_t CpuRanks::Fill() {
+  if (count_ != 0) return count_;
   alignas(cpu_set_t) unsigned char mask[kMaxCpus / 8] = {};
   auto* const set = reinterpret_cast<cpu_set_t*>(mask);
   // Not sched_getaffinity(): in the C library it lies alone, and a page that is touched counts with
   // 15 around it.
   if (pthread_getaffinity_np(pthread_self(), sizeof mask, set) != 0) return 1;
-  uint16_t count = 0;
   for (size_t cpu = 0; cpu < kMaxCpus; ++cpu) {
-    if ((mask[cpu / 8] >> (cpu % 8)) & 1) places_[cpu] = ++count;
+    if ((mask[cpu / 8] >> (cpu % 8)) & 1) places_[cpu] = ++count_;
   }
-  return count != 0 ? count : 1;
+  return std::max<size_t>(count_, 1);
 }
 
 }  // namespace cma

@@ -588,8 +588,22 @@ TEST_F(HugeBlocksTest, ARefusalAtAnyCallIsNullAndNothingIsLost) {
   }
 }
 
-TEST_F(HugeBlocksTest, ARefusedTableGivesTheMappingBack) {
+TEST_F(HugeBlocksTest, ARefusedDescriptorGivesTheMappingBack) {
+  std::byte* const first = Take(2 * kMiB);
   UseUpMetadata();
+  const size_t before = os_.mapped_bytes();
+  // The first map is the block's (its alignment is the page's), the second that of metadata for its
+  // descriptor.
+  os_.Refuse(FakeOs::kMap, 2);
+
+  EXPECT_EQ(Take(2 * kMiB), nullptr);
+
+  EXPECT_EQ(os_.mapped_bytes(), before);
+  EXPECT_EQ(huge_.live_count(), 1u);
+  EXPECT_TRUE(huge_.Give(first));
+}
+
+TEST_F(HugeBlocksTest, ARefusedTableGivesTheMappingBack) {
   const size_t before = os_.mapped_bytes();
   // The first map is the block's (its alignment is the page's), the second that of its table.
   os_.Refuse(FakeOs::kMap, 2);

@@ -289,6 +289,22 @@ TEST_F(UserHeapsTest, WithoutMemoryForItThereIsNoHeapAndTheNextTryWorks) {
   EXPECT_NE(Make(), nullptr);
 }
 
+TEST_F(UserHeapsTest, ARefusalAtAnyCallIsNullAndTheNextTryWorks) {
+  UserHeap* heap = nullptr;
+  for (size_t n = 1; heap == nullptr; ++n) {
+    SCOPED_TRACE(n);
+    const size_t before = os_.refusals();
+    os_.RefuseAny(n);
+
+    heap = Make();
+
+    os_.RefuseNothing();
+    ASSERT_TRUE(heap != nullptr || os_.refusals() != before);
+    EXPECT_EQ(heaps_.live(), heap != nullptr ? 1u : 0u);
+  }
+  EXPECT_NE(Take(heap, 100), nullptr);
+}
+
 TEST_F(UserHeapsTest, AHeapIsFoundByItsArena) {
   UserHeap* const heap = Make();
   std::byte* const block = Take(heap, 100);
