@@ -96,8 +96,8 @@ CMA_API cma_sized_block cma_malloc_sized(size_t size) CMA_NOEXCEPT;
  * memory behind it, or gives back what it no longer needs. Returns its usable bytes,
  * or 0 if it cannot be that long where it is; then it is as before. Never fails to
  * shrink, but small blocks (16 KiB and less) stay as long as they are, and larger ones
- * keep 16 KiB (above 1 MiB: 1 MiB) or so. Contents up to the smaller size stay. 0 for
- * NULL. errno is kept. The caller holds the block, as for cma_realloc(). */
+ * keep 16 KiB (those that began above 1 MiB: 1 MiB) or so. Contents up to the smaller size stay. 0
+ * for NULL. errno is kept. The caller holds the block, as for cma_realloc(). */
 CMA_API size_t cma_try_resize(void* block, size_t size) CMA_NOEXCEPT;
 
 /* The bytes the caller may use in the block, at least what was asked for; 0 for

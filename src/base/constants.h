@@ -48,6 +48,10 @@ inline constexpr size_t kMediumMax = 32 * kKiB;
 inline constexpr size_t kTableMax = 1 * kKiB;
 // Chosen by large_churn/1: with half its larger blocks fault anew each time. Double is the same.
 inline constexpr size_t kLargeMax = 1 * kMiB;
+// A large block that is there already may grow to this, bytes, where it is: beyond kLargeMax it
+// would have to be copied out of its superblock. Chosen by realloc_ladder/1 (without: 1.2 of the
+// time).
+inline constexpr size_t kGrownMax = 2 * kMiB;
 
 // Large runs are rounded to this, bytes: 33,000 B cost 33,024, not nine pages. Seen in
 // block_overhead/1 of 33,000 B, large_churn/1 (a quarter: 1.2 of the time), and simulated large

@@ -29,8 +29,7 @@ void* AllocateFor(UserHeap* heap, size_t alignment, size_t size) {
 size_t WithRoom(const UserHeap* heap, size_t old_bytes, size_t size) {
   // What has grown once will grow again.
   if (size <= old_bytes || size < kGrowingBytes || size > kLargeMax) return size;
-  const size_t with_room = size + size / kShareOfRoom;
-  if (with_room > kLargeMax) return size;
+  const size_t with_room = std::min(size + size / kShareOfRoom, kLargeMax);
   return heap == nullptr || heap->SeemsToHaveRoomFor(RunBytes(with_room)) ? with_room : size;
 }
 
@@ -53,7 +52,7 @@ size_t ResizeRun(const FoundBlock& found, size_t bytes) {
 
 // For realloc: a run stays a run, and shrinking a little is not worth a lock.
 bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
-  if (size <= kSmallMax || size > kLargeMax) return false;
+  if (size <= kSmallMax || size > kGrownMax) return false;
   const size_t bytes = RunBytes(size);
   // The room that a growing block was given is not cut off, and a sliver cannot be.
   const size_t room = std::max(kSlotBytes, found.bytes / 4);
@@ -131,7 +130,7 @@ void* ReallocateIn(UserHeap* heap, void* block, size_t size) {
 size_t ResizeInPlace(void* block, size_t size) {
   const FoundBlock found = FindBlock("resize", block);
   size_t usable = found.bytes;
-  if (found.kind == FoundBlock::kRun && size <= kLargeMax) {
+  if (found.kind == FoundBlock::kRun && size <= kGrownMax) {
     usable = ResizeRun(found, RunBytes(size));
   } else if (found.kind == FoundBlock::kHuge) {
     usable = ResizeHugeInPlace(found, static_cast<std::byte*>(block), size);

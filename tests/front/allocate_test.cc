@@ -211,6 +211,21 @@ TEST_F(AllocateTest, ALargeBlockGrowsInPlaceWhereThereIsRoom) {
   Deallocate(block);
 }
 
+TEST_F(AllocateTest, ALargeBlockGrowsBeyondTheLargestInPlace) {
+  void* const block = Allocate(300 * kKiB);
+  FillPattern(block, 300 * kKiB, 1);
+
+  EXPECT_EQ(Reallocate(block, kGrownMax), block);
+  EXPECT_EQ(UsableBytes("test", block), kGrownMax);
+  EXPECT_EQ(Reallocate(block, kLargeMax + kLargeStep), block) << "nor does it move to shrink";
+  EXPECT_EQ(UsableBytes("test", block), kLargeMax + kLargeStep);
+  void* const moved = Reallocate(block, kGrownMax + 1);
+
+  EXPECT_NE(moved, block);
+  EXPECT_EQ(FindDamage(moved, 300 * kKiB, 1), kIntact);
+  Deallocate(moved);
+}
+
 TEST_F(AllocateTest, ALargeBlockThatShrinksFreesWhatItLeaves) {
   void* const block = Allocate(kLargeMax);
 
