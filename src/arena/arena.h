@@ -112,6 +112,8 @@ class alignas(kIsolation) Arena {
   // Hands over a parcel for this arena. Lock-free, except that the poster takes the mail in itself
   // where it has piled up because nobody allocates here. Any thread.
   void Post(Parcel* parcel) ABSL_LOCKS_EXCLUDED(lock_);
+  // The same; but takes this one in at once if the arena is not busy.
+  void Deliver(Parcel* parcel) ABSL_LOCKS_EXCLUDED(lock_);
   // Parcels that have come back empty to the arena that sent them, linked; nullptr if none has.
   Parcel* TakeEmptyParcels(ParcelSize size);
   // Sends one back. REQUIRES: this arena is its sender.
@@ -149,6 +151,7 @@ class alignas(kIsolation) Arena {
   // Threads make the arena theirs, and leave it.
   void Join() { users_.fetch_add(1, std::memory_order_relaxed); }
   void Leave() { users_.fetch_sub(1, std::memory_order_relaxed); }
+  bool HasUsers() const { return users_.load(std::memory_order_relaxed) != 0; }
   // False if it is some thread's already.
   [[nodiscard]] bool JoinIfUnused() {
     uint32_t none = 0;

@@ -1,9 +1,11 @@
-// All arenas of the process: up to one per CPU that it may really use.
+// All arenas of the process: up to one per CPU that it may really use, and one more where there are
+// many CPUs, as programs have a thread for each and one that waits for them.
 //
 // As long as only one thread allocates it stays with the first arena, wherever the scheduler puts
 // it: nothing is left behind on the CPUs that it was on. From the second thread on all are in use.
 // (Two threads that share an arena pass blocks to each other through it that lie in one line.) A
-// thread that starts takes over from one that has just ended; else it has the arena of its CPU.
+// thread that starts takes over from one that has just ended, if nobody else has that arena; else
+// it has the arena of its CPU, or another one that nobody has, or shares that of its CPU.
 //
 // The heaps that the program makes have arenas too, from number kMaxArenas on. No thread works with
 // one of these unless it was told to; what is done to all arenas is done to them.
@@ -28,30 +30,24 @@ class ArenaSet {
   // Counts the CPUs that the process may use: affinity mask and cgroup quota. Call once, before
   // anything else.
   size_t CountCpus();
-  // One arena per CPU; or `wanted`, if that is not 0, which are all in use from the start. Call
+  // By the number of CPUs; or `wanted`, if that is not 0, which are all in use from the start. Call
   // once, after CountCpus().
   void Initialize(size_t wanted);
 
   // The arena for a thread that runs where the caller does; nullptr if there is no memory for it.
   Arena* Current() { return At(CurrentIndex()); }
 
-  // The arena of a thread that starts: what the last thread that ended has left, if no other has
-  // started since, else Current(). So threads that follow one another use one arena.
-  Arena* ForNewThread() {
-    Arena* left = vacated_.load(std::memory_order_relaxed);
-    // Acquire pairs with the release in Vacate(): whoever left it has seen the arena made.
-    if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
-    return left != nullptr ? left : Current();
-  }
+  // An arena that no thread has, for one that starts, which has joined it: what the last thread
+  // that ended has left, if no other has started since, so that threads that follow one another use
+  // one arena; else Current(), else any. nullptr if each is some thread's, or there is no memory
+  // for it.
+  Arena* JoinForNewThread();
   // In the child of a fork: of all threads only this one, which has `arena` if that is not null.
   void ForgetOthers(Arena* arena);
   // Joins one that no thread has; nullptr if each is some thread's, or there is no memory for it.
   Arena* JoinUnused();
-  // A thread that had the arena has ended. If it was not the last visitor there, others use the arena.
-  void Vacate(Arena* arena, const void* visitor) {
-    arena->Leave();
-    if (!arena->NoteVisit(visitor)) vacated_.store(arena, std::memory_order_release);
-  }
+  // A thread that had the arena has ended, and left it.
+  void NoteVacant(Arena* arena) { vacated_.store(arena, std::memory_order_release); }
 
   // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
   // a moment (it may have lost its CPU) and another one is free.
@@ -76,10 +72,7 @@ class ArenaSet {
   Arena* WithMuchFree(const Arena* home) const;
 
   // Its number: that of the CPU among the usable ones, 0 while only one arena is in use.
-  size_t CurrentIndex() const {
-    const size_t in_use = in_use_.load(std::memory_order_relaxed);
-    return in_use == 1 ? 0 : ranks_.Of(OsCurrentCpu()) % in_use;
-  }
+  size_t CurrentIndex() const { return in_use() == 1 ? 0 : ranks_.Of(OsCurrentCpu()) % of_cpus_; }
 
   // Threads go to the arenas of their CPUs from now on.
   void UseAll() { in_use_.store(count_, std::memory_order_relaxed); }
@@ -123,7 +116,8 @@ class ArenaSet {
 
   CentralHeap* const central_;
   Lock lock_{LockRank::kStartUp};
-  size_t count_ = 1;
+  size_t of_cpus_ = 1;
+  size_t count_ = 1;  // those of the CPUs come first
   std::atomic<size_t> in_use_{1};
   std::atomic<Arena*> vacated_{nullptr};
   std::atomic<size_t> user_heaps_{0};  // one more than the highest that ever had an arena

@@ -63,6 +63,7 @@ void Releaser::Run() {
 bool Releaser::Round() {
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
   bool pending = false;
+  before_round_();
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;
@@ -83,6 +84,7 @@ void Releaser::Step(Milliseconds now) {
   if (now - started >= RoundPeriod() &&
       round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
     round_.fetch_add(1, std::memory_order_relaxed);
+    before_round_();
     arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
     huge_->Release(now, Age(), 1);
@@ -100,6 +102,7 @@ void Releaser::Step(Milliseconds now) {
 bool Releaser::ReleaseAll() {
   const size_t before = central_->returned_bytes() + huge_->returned_bytes();
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
+  before_round_();
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     bool pending = false;

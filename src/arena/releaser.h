@@ -51,6 +51,10 @@ class Releaser {
   // In the child of a fork: there is no thread.
   void ForgetThread();
 
+  // What is to be done before each round, under no lock. The layers above know.
+  using BeforeRound = void (*)();
+  static void SetBeforeRound(BeforeRound before) { before_round_ = before; }
+
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
  private:
@@ -63,6 +67,8 @@ class Releaser {
   bool Round();  // true if a later round has work
   Milliseconds Age() const;
   Milliseconds RoundPeriod() const;
+
+  inline static constinit BeforeRound before_round_ = [] {};
 
   ArenaSet* const arenas_;
   CentralHeap* const central_;

@@ -26,36 +26,57 @@ constinit ThreadCache g_ended_cache;
 constinit std::atomic<bool> g_heap_ready{false};
 constinit std::atomic<bool> g_fork_registered{false};
 
-void EndCache(ThreadCache* cache, ThreadCache* successor) {
-  t_cache = successor;
+void EndCache(ThreadCache* cache) {
   g_caches.Remove(cache);
   Arena* const arena = cache->arena;
   DeleteCache(cache);
-  g_heap.arenas.Vacate(arena, cache);
+  arena->Leave();
+  g_heap.arenas.NoteVacant(arena);
 }
 
+// The thread's blocks are what the next thread will want: it gets the cache as it is, unless the
+// next round of the releaser is sooner.
 void EndCacheAtExit(void* value) {
   auto* cache = static_cast<ThreadCache*>(value);
-  if (cache == t_cache) EndCache(cache, &g_ended_cache);
+  if (cache != t_cache) return;
+  t_cache = &g_ended_cache;
+  DeliverFew(cache);
+  Arena* const arena = cache->arena;
+  if (!g_caches.Park(cache, g_heap.arenas.count())) return EndCache(cache);
+  g_heap.arenas.NoteVacant(arena);
+  g_heap.releaser.NoteFreed();
 }
 
 void EnsureForkHandlers() {
   if (!g_fork_registered.exchange(true, std::memory_order_relaxed)) RegisterForkHandlers();
 }
 
-ThreadCache* NewCache() {
-  if (g_caches.caches() != 0) g_heap.arenas.UseAll();
-  Arena* const arena = g_heap.arenas.ForNewThread();
-  if (arena == nullptr) return nullptr;
+// A new cache for a thread that has joined the arena.
+ThreadCache* NewCache(Arena* arena) {
   void* const memory = g_heap.metadata.Take(kCacheBytes);
-  if (memory == nullptr) return nullptr;
+  if (memory == nullptr) {
+    arena->Leave();
+    return nullptr;
+  }
   auto* const cache = new (memory) ThreadCache;
   // The first arrays follow the cache.
   constexpr size_t kUsed = RoundUp(sizeof(ThreadCache), 64);
   cache->arrays.Lend(static_cast<std::byte*>(memory) + kUsed, kCacheBytes - kUsed);
   cache->SetArena(arena);
-  arena->Join();
+  g_caches.Add(cache);
   return cache;
+}
+
+// What a thread that has ended has left, or a new one: best with an arena that no other thread has.
+ThreadCache* CacheForNewThread() {
+  if (g_caches.caches() != 0) g_heap.arenas.UseAll();
+  Arena* const current = g_heap.arenas.Current();
+  if (current == nullptr) return nullptr;
+  if (ThreadCache* const left = g_caches.Adopt(current, true)) return left;
+  if (Arena* const unused = g_heap.arenas.JoinForNewThread()) return NewCache(unused);
+  if (ThreadCache* const left = g_caches.Adopt(current, false)) return left;
+  current->Join();
+  return NewCache(current);
 }
 
 }  // namespace
@@ -78,6 +99,7 @@ void EnsureHeap() {
   Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
     return g_caches.Holds(c, AddressOf(block));
   });
+  Releaser::SetBeforeRound(DeleteParkedCaches);
   // Release pairs with the acquire in HeapIsReady(): everything that was set up is visible.
   g_heap_ready.store(true, std::memory_order_release);
 }
@@ -90,9 +112,15 @@ void DeleteCache(ThreadCache* cache) {
   g_heap.metadata.Give(cache, kCacheBytes);
 }
 
+void DeleteParkedCaches() {
+  while (ThreadCache* const cache = g_caches.TakeParked()) DeleteCache(cache);
+}
+
 void RetireCurrentCache() {
   ThreadCache* const cache = t_cache;
-  if (cache != &g_no_cache && cache != &g_ended_cache) EndCache(cache, &g_no_cache);
+  if (cache == &g_no_cache || cache == &g_ended_cache) return;
+  t_cache = &g_no_cache;
+  EndCache(cache);
 }
 
 ThreadCache* CurrentCache() {
@@ -103,9 +131,8 @@ ThreadCache* CurrentCache() {
     EnsureForkHandlers();
     return nullptr;
   }
-  cache = NewCache();
+  cache = CacheForNewThread();
   if (cache == nullptr) return nullptr;
-  g_caches.Add(cache);
   t_cache = cache;
   // From here on this thread can allocate, and these two may.
   OsSetThreadValue(cache);

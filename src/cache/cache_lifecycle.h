@@ -20,8 +20,15 @@ bool HeapIsReady();
 // Gives every block of the cache back. REQUIRES: the caller owns the cache.
 void EmptyCache(ThreadCache* cache);
 
+// Takes the blocks of other arenas home if they are few; more stay with the cache.
+// REQUIRES: the caller owns the cache.
+void DeliverFew(ThreadCache* cache);
+
 // EmptyCache(), and gives the cache itself back.
 void DeleteCache(ThreadCache* cache);
+
+// Gives back what ended threads have left for others to take over.
+void DeleteParkedCaches();
 
 // Ends the calling thread's cache, if it has one; its next allocation or free makes another.
 void RetireCurrentCache();

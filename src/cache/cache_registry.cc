@@ -31,6 +31,48 @@ void CacheRegistry::Remove(ThreadCache* cache) {
   count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+bool CacheRegistry::Park(ThreadCache* cache, size_t most) {
+  LockGuard guard(lock_);
+  const size_t parked = parked_count_.load(std::memory_order_relaxed);
+  if (parked >= most) return false;
+  caches_.Remove(cache);
+  parked_.PushFront(cache);
+  count_.fetch_sub(1, std::memory_order_relaxed);
+  parked_count_.store(parked + 1, std::memory_order_relaxed);
+  cache->arena->Leave();
+  return true;
+}
+
+void CacheRegistry::RemoveParked(ThreadCache* cache) {
+  parked_.Remove(cache);
+  parked_count_.store(parked_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+ThreadCache* CacheRegistry::Adopt(const Arena* current, bool unused_only) {
+  if (parked_count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  LockGuard guard(lock_);
+  ThreadCache* best = nullptr;
+  for (ThreadCache* cache = parked_.front(); cache != nullptr; cache = cache->next) {
+    if (unused_only && cache->arena->HasUsers()) continue;
+    if (best == nullptr || cache->arena == current) best = cache;
+    if (cache->arena == current) break;
+  }
+  if (best == nullptr) return nullptr;
+  RemoveParked(best);
+  best->arena->Join();
+  caches_.PushFront(best);
+  count_.fetch_add(1, std::memory_order_relaxed);
+  return best;
+}
+
+ThreadCache* CacheRegistry::TakeParked() {
+  if (parked_count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  LockGuard guard(lock_);
+  ThreadCache* const cache = parked_.back();
+  if (cache != nullptr) RemoveParked(cache);
+  return cache;
+}
+
 bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes) {
   if (bytes > cache->claimed_bytes - cache->grown_bytes) {
     const size_t budget = g_options.cache_budget_kib * kKiB;
@@ -65,7 +107,7 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
   LockGuard guard(lock_);
   Totals totals;
   totals.caches = count_.load(std::memory_order_relaxed);
-  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
+  ForEach([&totals, blocks](const ThreadCache* cache) {
     for (SizeClass c = 1; c < kSizeClasses; ++c) {
       // A list that is being moved to another array may look far too deep.
       const ListArray array = cache->backing[c];
@@ -74,7 +116,7 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
       if (blocks != nullptr) blocks[c] += depth;
     }
     totals.outbox_bytes += cache->outbox.bytes();
-  }
+  });
   totals.bytes += totals.outbox_bytes;
   return totals;
 }
@@ -83,17 +125,19 @@ bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
   // An arena asks while it is locked, which ranks above this lock: it may try, but not wait.
   if (!lock_.TryAcquire()) return false;
   bool found = false;
-  for (ThreadCache* cache = caches_.front(); cache != nullptr && !found; cache = cache->next) {
+  ForEach([&found, c, block](const ThreadCache* cache) {
+    if (found) return;
     const ListArray array = cache->backing[c];
     const uintptr_t* const first = array.slots() + 1;
     const size_t depth = std::min(array.DepthOf(cache->lists[c]), array.capacity());
     found = std::find(first, first + depth, block) != first + depth;
-  }
+  });
   lock_.Release();
   return found;
 }
 
 ThreadCache* CacheRegistry::TakeOrphan(const ThreadCache* survivor) {
+  if (ThreadCache* const parked = TakeParked()) return parked;
   LockGuard guard(lock_);
   ThreadCache* cache = caches_.front();
   if (cache == survivor && cache != nullptr) cache = cache->next;

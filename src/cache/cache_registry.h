@@ -1,4 +1,5 @@
-// All live thread caches, and the budget that they share.
+// All live thread caches, those that ended threads have left for others, and the budget that all
+// share.
 //
 // Thread-safe; the list has a lock of its own (LockRank::kRegistry), the budget is one atomic.
 #ifndef CMA_CACHE_CACHE_REGISTRY_H_
@@ -19,6 +20,17 @@ class CacheRegistry {
 
   void Add(ThreadCache* cache) ABSL_LOCKS_EXCLUDED(lock_);
   void Remove(ThreadCache* cache) ABSL_LOCKS_EXCLUDED(lock_);
+
+  // Leaves a live cache, with all that is in it, to a thread that starts. False, and then it stays
+  // live, if `most` wait already.
+  [[nodiscard]] bool Park(ThreadCache* cache, size_t most) ABSL_LOCKS_EXCLUDED(lock_);
+  // The best of those for a thread on the CPU of `current`, live again: one of that arena, if there
+  // is one, else the one that was left last. `unused_only`: whose arena no thread has. The arena is
+  // joined. nullptr if there is none.
+  [[nodiscard]] ThreadCache* Adopt(const Arena* current, bool unused_only)
+      ABSL_LOCKS_EXCLUDED(lock_);
+  // The one that has waited longest, which is the caller's then; nullptr if there is none.
+  [[nodiscard]] ThreadCache* TakeParked() ABSL_LOCKS_EXCLUDED(lock_);
 
   // Lets a cache grow by `bytes` more; false if that is over the budget, or over the cache's fair
   // share of it. The caller owns the cache.
@@ -41,16 +53,28 @@ class CacheRegistry {
   // be missed; and so is everything if the registry is busy.
   bool Holds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // In the child of a fork: takes all caches but the caller's off the list, one per call;
+  // In the child of a fork: takes all caches but the caller's off the lists, one per call;
   // nullptr when that is done.
   ThreadCache* TakeOrphan(const ThreadCache* survivor) ABSL_LOCKS_EXCLUDED(lock_);
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
  private:
+  // Live and parked ones.
+  template <typename F>
+  void ForEach(F f) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
+    for (const IntrusiveList<ThreadCache>* list : {&caches_, &parked_}) {
+      for (const ThreadCache* cache = list->front(); cache != nullptr; cache = cache->next)
+        f(cache);
+    }
+  }
+  void RemoveParked(ThreadCache* cache) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+
   Lock lock_{LockRank::kRegistry};
   IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);
-  std::atomic<size_t> count_{0};
+  IntrusiveList<ThreadCache> parked_ ABSL_GUARDED_BY(lock_);  // the last one that was left is first
+  std::atomic<size_t> count_{0};                              // live
+  std::atomic<size_t> parked_count_{0};                       // written under the lock
   // Written when lists grow, the others when threads come and go.
   alignas(kIsolation) std::atomic<size_t> claimed_{0};
 };

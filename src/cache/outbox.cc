@@ -88,8 +88,8 @@ bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, Are
   return true;
 }
 
-void Outbox::Post(size_t owner, ArenaSet& arenas) {
-  Entry& entry = EntryOf(owner);
+// REQUIRES: there is one.
+Parcel* Outbox::CloseParcel(Entry& entry) {
   Parcel* const parcel = entry.parcel;
   parcel->count = entry.count();
   parcel->bytes = entry.bytes;
@@ -97,12 +97,31 @@ void Outbox::Post(size_t owner, ArenaSet& arenas) {
   entry.parcel = nullptr;
   entry.next = entry.last = nullptr;
   SetBytes(bytes() - entry.bytes);
-  arenas.Existing(owner)->Post(parcel);
+  return parcel;
+}
+
+void Outbox::Post(size_t owner, ArenaSet& arenas) {
+  arenas.Existing(owner)->Post(CloseParcel(EntryOf(owner)));
+}
+
+bool Outbox::HasMoreThan(size_t blocks) const {
+  size_t count = 0;
+  for (size_t place = 1; place < places_ && count <= blocks; ++place) {
+    if (entries_[place].parcel != nullptr) count += entries_[place].count();
+  }
+  return count > blocks;
 }
 
 void Outbox::PostAll(ArenaSet& arenas) {
   for (size_t owner = 0; owner + 1 < places_; ++owner) {
     if (EntryOf(owner).parcel != nullptr) Post(owner, arenas);
+  }
+}
+
+void Outbox::DeliverAll(ArenaSet& arenas) {
+  for (size_t owner = 0; owner + 1 < places_; ++owner) {
+    if (EntryOf(owner).parcel == nullptr) continue;
+    arenas.Existing(owner)->Deliver(CloseParcel(EntryOf(owner)));
   }
 }
 

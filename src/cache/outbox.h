@@ -59,10 +59,15 @@ class Outbox {
   void PostAll(ArenaSet& arenas);
   // Posts what has had no company since the last call.
   void PostStale(ArenaSet& arenas);
-  // PostAll(), lets the arenas that are not busy take it in, and gives the tables back.
+  // The same, and arenas that are not busy take it in at once.
+  void DeliverAll(ArenaSet& arenas);
+  // PostAll(), lets the arenas that are not busy take in all that is there, and gives the tables
+  // back.
   void Close(ArenaSet& arenas, Metadata& metadata);
 
-  // Waiting here; a moment's truth for other threads.
+  // Whether more than so many blocks wait here.
+  bool HasMoreThan(size_t blocks) const;
+  // What they weigh; a moment's truth for other threads.
   size_t bytes() const {
     return kOutboxBytes - room_.load(std::memory_order_relaxed);
   }
@@ -101,6 +106,7 @@ class Outbox {
   Parcel* NewParcel(ParcelSize size, Arena* home, Metadata& metadata);
   Parcel* MakeParcels(ParcelSize size, Arena* home, Metadata& metadata);
   void Open(Entry& entry, Parcel* parcel, size_t bytes);
+  Parcel* CloseParcel(Entry& entry);
   void Post(size_t owner, ArenaSet& arenas);
 
   uintptr_t recent_[kRecent] = {};  // by a hash of the address

@@ -37,6 +37,12 @@ void CountEvent(ThreadCache* cache) {
   SweepLists(cache);
 }
 
+// Other arenas' blocks, so many, that a thread which ends takes home itself: a second free of one
+// is noticed from then on. More wait on with the cache, as they did while the thread lived. In the
+// simulated larson-like load there are 60 to 300: taking all home makes 184 of 246 Mops/s. Half and
+// double are the same there.
+constexpr size_t kFewBlocks = 16;
+
 // A block that carries the key is at home in its arena or in a list, or so it seems.
 void CheckDoubleFree(SizeClass c, uintptr_t block) {
   if (KeyOf(block) != g_address_map.FreeKey()) [[likely]]
@@ -255,6 +261,11 @@ void ThreadCache::Reclaim() {
 void ThreadCache::FlushCurrent() {
   ThreadCache* const cache = CurrentCache();
   if (cache != nullptr) EmptyCache(cache);
+}
+
+void DeliverFew(ThreadCache* cache) {
+  SlowPath slow(cache);
+  if (!cache->outbox.HasMoreThan(kFewBlocks)) cache->outbox.DeliverAll(g_heap.arenas);
 }
 
 void EmptyCache(ThreadCache* cache) {

@@ -6,14 +6,13 @@
 #include <thread>
 #include <vector>
 
-#include "support/scoped_options.h"
+#include "support/heap_fixture.h"
 
 namespace cma {
 namespace {
 
-class CacheRegistryTest : public testing::Test {
+class CacheRegistryTest : public cma_test::HeapFixture {
  protected:
-  cma_test::ScopedOptions options_;
   CacheRegistry registry_;
   ThreadCache one_;
   ThreadCache two_;
@@ -66,6 +65,83 @@ TEST_F(CacheRegistryTest, ABlockIsHeldWhileItIsInAListOfItsClass) {
   EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[1])));
   registry_.Remove(&two_);
   EXPECT_FALSE(registry_.Holds(c, AddressOf(&blocks[0])));
+}
+
+// Caches that wait for another thread, left in the order of their arenas.
+class ParkedCachesTest : public CacheRegistryTest {
+ protected:
+  ParkedCachesTest() {
+    size_t index = 0;
+    for (ThreadCache* cache : {&one_, &two_, &three_}) {
+      cache->SetArena(arenas_.At(index++));
+      cache->arena->Join();
+      registry_.Add(cache);
+      EXPECT_TRUE(registry_.Park(cache, 3));
+    }
+  }
+};
+
+TEST_F(ParkedCachesTest, TheyAreNotLiveAndNobodyHasTheirArenas) {
+  EXPECT_EQ(registry_.Count().caches, 0u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_FALSE(arenas_.At(i)->HasUsers());
+}
+
+TEST_F(ParkedCachesTest, NoMoreWaitThanMay) {
+  ThreadCache four;
+  four.SetArena(arenas_.At(3));
+  four.arena->Join();
+  registry_.Add(&four);
+
+  EXPECT_FALSE(registry_.Park(&four, 3));
+
+  EXPECT_EQ(registry_.Count().caches, 1u);
+  EXPECT_TRUE(four.arena->HasUsers());
+}
+
+TEST_F(ParkedCachesTest, TheOneOfTheCpusArenaIsAdoptedFirstAndThenTheLastThatWasLeft) {
+  EXPECT_EQ(registry_.Adopt(arenas_.At(1), true), &two_);
+  EXPECT_TRUE(two_.arena->HasUsers());
+  EXPECT_EQ(registry_.Count().caches, 1u);
+  EXPECT_EQ(registry_.Adopt(arenas_.At(1), true), &three_);
+  EXPECT_EQ(registry_.Adopt(arenas_.At(1), true), &one_);
+  EXPECT_EQ(registry_.Adopt(arenas_.At(1), true), nullptr);
+}
+
+TEST_F(ParkedCachesTest, OneWhoseArenaOthersHaveIsAdoptedOnRequestOnly) {
+  for (const ThreadCache* cache : {&one_, &two_, &three_}) cache->arena->Join();
+
+  EXPECT_EQ(registry_.Adopt(arenas_.At(0), true), nullptr);
+  EXPECT_EQ(registry_.Adopt(arenas_.At(0), false), &one_);
+}
+
+TEST_F(ParkedCachesTest, TheOneThatHasWaitedLongestGoesFirst) {
+  EXPECT_EQ(registry_.TakeParked(), &one_);
+  EXPECT_EQ(registry_.TakeParked(), &two_);
+  EXPECT_EQ(registry_.TakeParked(), &three_);
+  EXPECT_EQ(registry_.TakeParked(), nullptr);
+}
+
+TEST_F(ParkedCachesTest, TheirBlocksAreHeldAndCounted) {
+  struct alignas(16) Block {
+    uint64_t words[2];
+  } block;
+  uintptr_t slots[] = {kBottomMark, 0, kFullMark};
+  const SizeClass c = ClassOf(48);
+  two_.backing[c] = ListArray(slots, 1);
+  two_.lists[c] = slots + 1;
+  Push(two_.lists.data(), c, AddressOf(&block), 1);
+
+  EXPECT_TRUE(registry_.Holds(c, AddressOf(&block)));
+  EXPECT_EQ(registry_.Count().bytes, 48u);
+}
+
+TEST_F(ParkedCachesTest, AForksChildTakesThemToo) {
+  ThreadCache survivor;
+  registry_.Add(&survivor);
+
+  for (int i = 0; i < 3; ++i) EXPECT_NE(registry_.TakeOrphan(&survivor), nullptr);
+
+  EXPECT_EQ(registry_.TakeOrphan(&survivor), nullptr);
 }
 
 TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothing) {

@@ -12,6 +12,7 @@
 #include <cma/cma.h>
 
 #include "arena/heap.h"
+#include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
 
 namespace cma {
@@ -79,6 +80,22 @@ TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
             0);
 
   EXPECT_EQ(g_caches.Count().caches, 3u);
+}
+
+TEST_F(ForkTest, TheChildGivesTheCachesOfEndedThreadsBack) {
+  { const IdleThread ended; }
+  ASSERT_EQ(g_caches.Count().caches, 1u);
+
+  EXPECT_EQ(StatusOfChild([] {
+              cma_stats stats;
+              cma_get_stats(&stats);
+              return g_caches.TakeParked() == nullptr && stats.threads == 1 ? 0 : 1;
+            }),
+            0);
+
+  ThreadCache* const waits = g_caches.TakeParked();
+  ASSERT_NE(waits, nullptr);
+  DeleteCache(waits);
 }
 
 TEST_F(ForkTest, TheChildLeavesACacheAloneThatWasBeingChanged) {

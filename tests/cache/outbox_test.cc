@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "support/arena_fixture.h"
@@ -51,6 +52,25 @@ class OutboxTest : public cma_test::ArenaFixture {
   Arena* const home_ = &arena_;
   Outbox outbox_;
 };
+
+TEST_F(OutboxTest, DeliveredBlocksAreTakenInAtOnceUnlessTheArenaIsBusy) {
+  AddAll(TakeFrom(1, ClassOf(64), 10), 64, 1);
+  AddAll(TakeFrom(2, ClassOf(64), 10), 64, 2);
+  EXPECT_TRUE(outbox_.HasMoreThan(19));
+  EXPECT_FALSE(outbox_.HasMoreThan(20));
+  Arena* const busy = arenas_.Existing(2);
+
+  busy->lock().Acquire();
+  std::thread([this] { outbox_.DeliverAll(arenas_); }).join();
+  busy->lock().Release();
+
+  EXPECT_FALSE(outbox_.HasMoreThan(0));
+  EXPECT_EQ(outbox_.bytes(), 0u);
+  EXPECT_FALSE(HasPost(1));
+  EXPECT_TRUE(HasPost(2));
+  EXPECT_EQ(LentBytes(1), 0u);
+  EXPECT_EQ(LentBytes(2), 0u);
+}
 
 TEST_F(OutboxTest, BlocksWaitForCompany) {
   AddAll(TakeFrom(1, ClassOf(64), 10), 64, 1);

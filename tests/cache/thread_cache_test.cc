@@ -266,10 +266,42 @@ TEST_F(ThreadCacheTest, AThreadThatEndsGivesEverythingBack) {
     EXPECT_GT(g_caches.Count().bytes, 0u);
   }).join();
 
-  const cma_stats after = Stats();
-  EXPECT_EQ(after.threads, before.threads);
-  EXPECT_EQ(after.live_bytes, before.live_bytes);
-  EXPECT_EQ(after.thread_cached_bytes, before.thread_cached_bytes);
+  const cma_stats ended = Stats();
+  EXPECT_EQ(ended.threads, before.threads);
+  EXPECT_EQ(ended.live_bytes, before.live_bytes);
+  EXPECT_GT(ended.thread_cached_bytes, before.thread_cached_bytes) << "for the next thread";
+
+  g_heap.releaser.ReleaseAll();
+
+  EXPECT_EQ(Stats().live_bytes, before.live_bytes);
+  EXPECT_EQ(Stats().thread_cached_bytes, before.thread_cached_bytes);
+}
+
+TEST_F(ThreadCacheTest, AThreadTakesTheCacheOverThatTheLastOneLeft) {
+  cma_free(cma_malloc(16));
+  ThreadCache* left = nullptr;
+  void* block = nullptr;
+  std::thread([&] {
+    cma_free(block = cma_malloc(1000));
+    left = t_cache;
+  }).join();
+
+  std::thread([&] {
+    EXPECT_EQ(cma_malloc(1000), block);
+    EXPECT_EQ(t_cache, left);
+    cma_free(block);
+  }).join();
+}
+
+TEST_F(ThreadCacheTest, AThreadThatIsIdleLeavesNoCache) {
+  cma_free(cma_malloc(16));
+  g_heap.releaser.ReleaseAll();
+  std::thread([] {
+    cma_free(cma_malloc(1000));
+    cma_thread_idle();
+  }).join();
+
+  EXPECT_EQ(g_caches.TakeParked(), nullptr);
 }
 
 TEST_F(ThreadCacheTest, ThreadsThatComeAndGoNeedNoMoreMetadata) {
