@@ -153,6 +153,52 @@ size_t Arena::GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count) 
   return n;
 }
 
+// For a class and a slab's fullness, kNotListed as 0 and the others one higher: the number of free
+// blocks from which on it belongs into another list, or may go.
+constexpr auto kNextListFrom = [] {
+  std::array<std::array<uint16_t, 5>, kSmallClasses> table{};
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    const size_t capacity = kUnitBytes / ClassBytes(c);
+    table[c] = {1, static_cast<uint16_t>(capacity / 4 + 1), static_cast<uint16_t>(capacity / 2 + 1),
+                static_cast<uint16_t>(capacity * 3 / 4 + 1), static_cast<uint16_t>(capacity)};
+  }
+  return table;
+}();
+
+// Each may lie in another slab, and then in memory that is in no cache: many are to be under way at
+// once, so there is little between one and the next.
+void Arena::GiveSmall(SizeClass c, std::byte* const* blocks, size_t count) {
+  const AddressMap& map = runs_.central().map();
+  const uint32_t slab_entry = AddressMap::OwnerTag(id_) | c;
+  const size_t capacity = kUnitBytes / ClassBytes(c);
+  const auto& next_list_from = kNextListFrom[c];
+  std::byte* const* const end = blocks + count;
+  size_t lent_bytes = small_lent_bytes_;
+  while (blocks != end) {
+    const uintptr_t first = AddressOf(*blocks);
+    Superblock* const superblock = map.FindSuperblock(first);
+    if (AddressMap::Unit(first) != slab_entry || superblock == nullptr) [[unlikely]] {
+      small_lent_bytes_ = lent_bytes;
+      GiveBlocks(blocks++, 1);  // of a mixed slab, or there is no unit map
+      lent_bytes = small_lent_bytes_;
+      continue;
+    }
+    const size_t unit = first % kSuperblockBytes / kUnitBytes;
+    Slab* const slab = &superblock->tables->slabs[unit];
+    uint64_t* const bits = superblock->tables->SlabBits(unit, capacity);
+    const size_t n = GiveToSlab(slab, bits, c, blocks, static_cast<size_t>(end - blocks));
+    blocks += n;
+    lent_bytes -= n * ClassBytes(c);
+    superblock->needs_sweep = true;
+    if (slab->free_blocks < next_list_from[static_cast<uint8_t>(slab->fullness + 1)]) [[likely]]
+      continue;
+    Relist(slab);
+    // The last slab of a class stays until a sweep finds it empty.
+    if (slab->free_blocks == capacity && MayGoWhenEmpty(slab)) RemoveSlab(slab);
+  }
+  small_lent_bytes_ = lent_bytes;
+}
+
 void Arena::GiveOneRun(Superblock* superblock, std::byte* block) {
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
@@ -199,7 +245,7 @@ Depot* Arena::DepotFor(SizeClass c, size_t count) {
 
 void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
   Depot* const depot = DepotFor(c, count);
-  if (depot == nullptr) return GiveBlocks(blocks, count);
+  if (depot == nullptr) return GiveBlocks(c, blocks, count);
   memcpy(depot->blocks + depot->count, blocks, count * sizeof *blocks);
   depot->count += static_cast<uint32_t>(count);
   depot_bytes_ += count * ClassBytes(c);
@@ -265,7 +311,7 @@ bool Arena::HoldsFree(SizeClass c, const std::byte* block) {
 void Arena::EmptyDepot(Depot& depot, SizeClass c, size_t keep) {
   if (depot.count <= keep) return;
   const size_t n = depot.count - keep;
-  GiveBlocks(depot.blocks, n);
+  GiveBlocks(c, depot.blocks, n);
   memmove(depot.blocks, depot.blocks + n, keep * sizeof *depot.blocks);
   depot.count = static_cast<uint32_t>(keep);
   depot.least = std::min(depot.least, depot.count);

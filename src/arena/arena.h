@@ -80,7 +80,12 @@ class alignas(kIsolation) Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Takes blocks of any small or medium class back. REQUIRES: their superblocks are this arena's.
   void GiveBlocks(std::byte* const* blocks, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  // The same for blocks of one class, that is the hurried way: they may wait, still as a batch,
+  // The same for blocks of one class.
+  void GiveBlocks(SizeClass c, std::byte* const* blocks, size_t count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
+    c < kSmallClasses ? GiveSmall(c, blocks, count) : GiveBlocks(blocks, count);
+  }
+  // And the hurried way: they may wait, still as a batch,
   // for whoever takes blocks of the class next.
   void GiveBatch(SizeClass c, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -196,6 +201,8 @@ class alignas(kIsolation) Arena {
   void RemoveSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Relist(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void GiveSmall(SizeClass c, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void GiveOneRun(Superblock* superblock, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool MayGoWhenEmpty(const Slab* slab) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -81,7 +81,7 @@ void GiveBack(ThreadCache* cache, SizeClass c, uintptr_t* addresses, size_t coun
   {
     LockGuard guard(arena->lock());
     if (what == GiveFor::kGood) {
-      arena->GiveBlocks(blocks, count);
+      arena->GiveBlocks(c, blocks, count);
     } else {
       arena->GiveBatch(c, blocks, count);
     }

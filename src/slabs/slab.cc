@@ -181,29 +181,7 @@ size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want) {
 }
 
 size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count) {
-  const uintptr_t base = AddressOf(slab->base);
-  const uint64_t reciprocal = kReciprocal[slab->size_class];
-  const size_t capacity = slab->capacity;
-  uint64_t* const bits = BitsOf(slab);
-  uint64_t nonempty = slab->nonempty_words;
-  std::byte* const* const end = blocks + count;
-  std::byte* const* next = blocks;
-  uintptr_t offset = AddressOf(*next) - base;
-  do {
-    const auto index = offset * reciprocal >> 32;
-    uint64_t& word = bits[index / 64];
-    if (((word >> (index % 64)) & 1) != 0 || index >= capacity) [[unlikely]] {
-      ReportDoubleFree(*next, slab->block_bytes);
-    }
-    word |= uint64_t{1} << (index % 64);
-    nonempty |= uint64_t{1} << (index / 64 % 64);
-    if (++next == end) break;
-    offset = AddressOf(*next) - base;
-  } while (offset < kUnitBytes);
-  const auto n = static_cast<size_t>(next - blocks);
-  slab->nonempty_words = nonempty;
-  slab->free_blocks = static_cast<uint16_t>(slab->free_blocks + n);
-  return n;
+  return GiveToSlab(slab, BitsOf(slab), slab->size_class, blocks, count);
 }
 
 bool IsFreeInSlab(const Slab* slab, const std::byte* block) {

@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "central/superblock.h"
+#include "report/fault.h"
 #include "runs/boundary_tags.h"
 #include "slabs/size_classes.h"
 
@@ -46,6 +47,33 @@ size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want);
 // Takes the first of `count` blocks back, as far as they lie in this slab; how many. Reports one
 // that is free already. REQUIRES: the first one does lie here.
 size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count);
+
+// The same for who knows the slab's bitmap and class already: nothing is called on the way.
+inline size_t GiveToSlab(Slab* slab, uint64_t* bits, SizeClass c, std::byte* const* blocks,
+                         size_t count) {
+  const uint64_t reciprocal = kReciprocal[c];
+  const size_t capacity = kUnitBytes / ClassBytes(c);
+  const uintptr_t base = AddressOf(*blocks) & ~uintptr_t{kUnitBytes - 1};
+  uint64_t nonempty = slab->nonempty_words;
+  std::byte* const* const end = blocks + count;
+  std::byte* const* next = blocks;
+  uintptr_t offset = AddressOf(*next) - base;
+  do {
+    const uint64_t index = offset * reciprocal >> 32;
+    uint64_t& word = bits[index / 64];
+    const uint64_t bit = uint64_t{1} << (index % 64);
+    if ((word & bit) != 0 || index >= capacity) [[unlikely]]
+      ReportDoubleFree(*next, ClassBytes(c));
+    word |= bit;
+    nonempty |= uint64_t{1} << (index / 64 % 64);
+    if (++next == end) break;
+    offset = AddressOf(*next) - base;
+  } while (offset < kUnitBytes);
+  const auto n = static_cast<size_t>(next - blocks);
+  slab->nonempty_words = nonempty;
+  slab->free_blocks = static_cast<uint16_t>(slab->free_blocks + n);
+  return n;
+}
 
 // Whether the slab has the block, which lies in it, among its free ones.
 bool IsFreeInSlab(const Slab* slab, const std::byte* block);

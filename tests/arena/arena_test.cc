@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "slabs/mixed_slab.h"
 #include "support/arena_fixture.h"
 #include "support/pattern.h"
 
@@ -129,6 +130,54 @@ TEST_F(ArenaTest, BlocksOfManyClassesCanBeGivenInOneBatch) {
   ExpectStatsAddUp();
 }
 
+// Whatever order the blocks of several slabs come back in, each slab is listed by what is free in
+// it.
+TEST_F(ArenaTest, BlocksOfOneClassCanBeGivenInAnyOrder) {
+  for (const size_t bytes : {16u, 48u, 1024u, 5000u, 16384u}) {
+    const SizeClass c = ClassOf(bytes);
+    const size_t per_slab = kUnitBytes / ClassBytes(c);
+    std::vector<std::byte*> blocks;
+    while (blocks.size() < 5 * per_slab) {
+      for (std::byte* block : Take(c, per_slab)) blocks.push_back(block);
+    }
+    std::shuffle(blocks.begin(), blocks.end(), std::mt19937_64(bytes));
+    const size_t half = blocks.size() / 2;
+
+    Give(c, {blocks.begin(), blocks.begin() + static_cast<std::ptrdiff_t>(half)});
+    EXPECT_EQ(Stats().small_lent_bytes, (blocks.size() - half) * ClassBytes(c));
+    ArenaClassStats classes[kSizeClasses] = {};
+    {
+      LockGuard guard(arena_.lock());
+      (void)arena_.Stats(classes);
+    }
+    EXPECT_EQ((half - classes[c].free) % per_slab, 0u) << "but for slabs that have gone";
+    Give(c, {blocks.begin() + static_cast<std::ptrdiff_t>(half), blocks.end()});
+
+    EXPECT_EQ(Stats().small_lent_bytes, 0u);
+    const std::vector<std::byte*> again = Take(c, blocks.size());
+    EXPECT_EQ(again.size(), per_slab) << "the last slab of the class has stayed";
+    ExpectStatsAddUp();
+    Give(c, again);
+  }
+}
+
+TEST_F(ArenaTest, OfOneClassMediumBlocksAndThoseOfMixedSlabsCanBeGivenToo) {
+  const SizeClass medium = ClassOf(20'000);
+  Give(medium, Take(medium, 10));
+  EXPECT_EQ(Stats().run_lent_bytes, 0u);
+
+  const SizeClass c = ClassOf(64);
+  const std::vector<std::byte*> blocks = Take(c, 100);
+  {
+    LockGuard guard(arena_.lock());
+    MixSlab(SlabAt(SuperblockOf(blocks[0]), blocks[0]));
+  }
+  map_.SetUnit(AddressOf(blocks[0]), AddressMap::OwnerTag(arena_.id()), kReciprocal[c]);
+  Give(c, blocks);
+
+  EXPECT_EQ(Stats().small_lent_bytes, 0u);
+}
+
 TEST_F(ArenaTest, LentBytesFollowWhatIsTakenAndGiven) {
   const std::vector<std::byte*> small = Take(ClassOf(100), 10);
   EXPECT_EQ(Stats().small_lent_bytes, 10 * 112u);
@@ -211,6 +260,14 @@ TEST_F(ArenaDeathTest, ASmallBlockGivenTwiceIsReported) {
   Give({blocks[0]});
 
   EXPECT_DEATH(Give({blocks[0]}), "double free of 0x[0-9a-f]+ .size class 64 B.");
+}
+
+TEST_F(ArenaDeathTest, ASmallBlockGivenTwiceAmongItsClassIsReported) {
+  const SizeClass c = ClassOf(64);
+  const std::vector<std::byte*> blocks = Take(c, 3);
+
+  EXPECT_DEATH(Give(c, {blocks[0], blocks[1], blocks[0]}),
+               "double free of 0x[0-9a-f]+ .size class 64 B.");
 }
 
 TEST_F(ArenaDeathTest, AMediumBlockGivenTwiceIsReported) {

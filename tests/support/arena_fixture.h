@@ -25,6 +25,12 @@ class ArenaFixture : public HeapFixture {
     arena_.GiveBlocks(blocks.data(), blocks.size());
   }
 
+  // The same for blocks of one class.
+  void Give(cma::SizeClass c, const std::vector<std::byte*>& blocks) {
+    cma::LockGuard guard(arena_.lock());
+    arena_.GiveBlocks(c, blocks.data(), blocks.size());
+  }
+
   // Gives all but one block in so many back; those that stay.
   std::vector<std::byte*> Thin(const std::vector<std::byte*>& blocks, size_t keep_one_in) {
     std::vector<std::byte*> kept;
