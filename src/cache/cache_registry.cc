@@ -116,8 +116,10 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
       if (blocks != nullptr) blocks[c] += depth;
     }
     totals.outbox_bytes += cache->outbox.bytes();
+    totals.spare_bytes += cache->spares.all_bytes();
+    totals.spare_runs += cache->spares.Count();
   });
-  totals.bytes += totals.outbox_bytes;
+  totals.bytes += totals.outbox_bytes + totals.spare_bytes;
   return totals;
 }
 
@@ -126,7 +128,10 @@ bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
   if (!lock_.TryAcquire()) return false;
   bool found = false;
   ForEach([&found, c, block](const ThreadCache* cache) {
-    if (found) return;
+    if (found || c == 0) {
+      found = found || cache->spares.Holds(block);
+      return;
+    }
     const ListArray array = cache->backing[c];
     const uintptr_t* const first = array.slots() + 1;
     const size_t depth = std::min(array.DepthOf(cache->lists[c]), array.capacity());

@@ -42,6 +42,8 @@ class CacheRegistry {
   struct Totals {
     size_t bytes = 0;
     size_t outbox_bytes = 0;  // part of `bytes`
+    size_t spare_bytes = 0;   // the same: large runs
+    size_t spare_runs = 0;
     size_t caches = 0;
   };
   // `blocks`, if not null, are kSizeClasses numbers to which what is in lists is added.
@@ -49,8 +51,9 @@ class CacheRegistry {
 
   size_t caches() const { return count_.load(std::memory_order_relaxed); }
 
-  // Whether the block is in a list of its class in some cache. What other threads do meanwhile may
-  // be missed; and so is everything if the registry is busy.
+  // Whether the block is in a list of its class, or, if that is 0, a large run that waits, in some
+  // cache. What other threads do meanwhile may be missed; and so is everything if the registry is
+  // busy.
   bool Holds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);
 
   // In the child of a fork: takes all caches but the caller's off the lists, one per call;

@@ -138,6 +138,21 @@ void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what) {
   list = list - count;
 }
 
+void GiveSpare(uintptr_t block) {
+  Superblock* const superblock = g_address_map.FindSuperblock(block);
+  const Run run =
+      superblock != nullptr ? UsedRunAt(superblock, reinterpret_cast<void*>(block)) : Run{};
+  if (run.length == 0) [[unlikely]] {
+    ReportCorruption("a run in a thread cache is unmapped", reinterpret_cast<void*>(block));
+  }
+  g_heap.arenas.Owner(superblock)->GiveRun(run);
+  g_heap.releaser.NoteFreed();
+}
+
+void GiveSpares(ThreadCache* cache) {
+  while (const uintptr_t run = cache->spares.TakeOldest()) GiveSpare(run);
+}
+
 void SweepLists(ThreadCache* cache) {
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
     ListArray& array = cache->backing[c];
@@ -153,6 +168,7 @@ void SweepLists(ThreadCache* cache) {
     }
     array.NoteDepth(depth);
   }
+  if (!cache->spares.TestAndClearUsed()) GiveSpares(cache);
   cache->outbox.PostStale(g_heap.arenas);
   g_heap.releaser.NoteFreed();
 }

@@ -125,12 +125,27 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   g_heap.releaser.NoteFreed();
 }
 
+// Whether the large run waits with the thread from now on. Reports one that waits with any.
+bool KeepRun(ThreadCache* cache, const Run& run) {
+  if (run.bytes() <= kMediumMax || run.bytes() > SpareRuns::kMostBytes) return false;
+  const uintptr_t block = AddressOf(run.address());
+  if (KeyOf(block) == AddressMap::FreeKey() && IsFree(0, run.address())) {
+    ReportDoubleFree(run.address(), run.bytes());
+  }
+  if (!cache->spares.IsWanted(run.bytes())) return false;
+  while (const uintptr_t oldest = cache->spares.TakeOldestFor(run.bytes())) GiveSpare(oldest);
+  KeyOf(block) = AddressMap::FreeKey();
+  cache->spares.Add(block, run.bytes());
+  return true;
+}
+
 // Runs that wait in no list, and, where there is no unit map, small blocks.
-[[gnu::noinline]] void FreeOther(void* pointer, Superblock* superblock) {
+[[gnu::noinline]] void FreeOther(void* pointer, ThreadCache* cache, Superblock* superblock) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
     if (GiveToUserHeap(AddressOf(pointer), run.bytes(), owner)) return;
+    if (KeepRun(cache, run)) return;
     MaybeZero(pointer, run.bytes());
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
@@ -194,7 +209,7 @@ constexpr auto kOutboxBytesOf = [] {
     }
   }
   if (c == 0) [[unlikely]]
-    return FreeOther(pointer, superblock);
+    return FreeOther(pointer, cache, superblock);
   if (owner == cache->owner) return FreeCached(block, c, owner);
   FreeForeign(cache, block, c, owner);
 }
@@ -275,6 +290,7 @@ void EmptyCache(ThreadCache* cache) {
     Flush(cache, c, cache->depth(c), GiveFor::kGood);
     Retire(cache, c);
   }
+  GiveSpares(cache);
   cache->mixed = false;
   cache->outbox.PostAll(g_heap.arenas);
   g_heap.releaser.NoteFreed();

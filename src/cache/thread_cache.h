@@ -19,6 +19,7 @@
 #include "arena/block_list.h"
 #include "cache/array_pool.h"
 #include "cache/outbox.h"
+#include "cache/spare_runs.h"
 #include "central/address_map.h"
 #include "slabs/size_classes.h"
 
@@ -49,6 +50,7 @@ struct ThreadCache {
   ThreadCache* prev = nullptr;
   Arena* arena = nullptr;       // where misses go
   Outbox outbox;      // blocks of other arenas, on their way home
+  SpareRuns spares;   // runs of any arena
   ArrayPool arrays;
   uint32_t events = 0;       // misses and overflows
   // When a miss of the class was last served from elsewhere: the low bits of `events`.

@@ -4,6 +4,7 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
+#include "cache/list_upkeep.h"
 #include "front/or_no_memory.h"
 #include "heaps/block_shape.h"
 #include "runs/zero_run.h"
@@ -20,8 +21,27 @@ void* AllocateMedium(size_t size) {
   return reinterpret_cast<void*>(block);
 }
 
+// The block that is next in the list of a medium class, if it happens to be aligned: what was freed
+// last may have been allocated for the same use.
+void* PopAligned(const BlockShape& shape) {
+  if (shape.bytes > kMediumMax) return nullptr;
+  BlockList* const lists = t_cache->lists.data();
+  const SizeClass c = LargerClassOf(shape.bytes);
+  const uintptr_t* const top = lists[c];
+  if (top[-1] == kBottomMark || top[-1] % shape.alignment != 0) return nullptr;
+  return reinterpret_cast<void*>(Pop(lists, c));
+}
+
 void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
+  if (cache != nullptr && bytes <= SpareRuns::kMostBytes) {
+    if (const uintptr_t spare = cache->spares.Take(bytes, alignment); spare != 0) {
+      KeyOf(spare) = 0;
+      return reinterpret_cast<void*>(spare);
+    }
+    if (cache->spares.AreStale()) [[unlikely]]
+      GiveSpares(cache);
+  }
   Arena* const arena = cache != nullptr ? ThreadCache::HomeArena(cache) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
   void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);
@@ -85,6 +105,7 @@ void* AllocateAligned(size_t alignment, size_t size) {
     case BlockShape::kClass:
       return Allocate(shape.bytes);
     case BlockShape::kRun:
+      if (void* const block = PopAligned(shape); block != nullptr) return block;
       return AllocateRun(shape.bytes, shape.alignment, nullptr);
     case BlockShape::kHuge:
       break;

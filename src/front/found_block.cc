@@ -32,8 +32,8 @@ FoundBlock FindBlock(const char* operation, const void* block) {
   }
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) ReportWrongPointer(operation, block);
-  if (run.bytes() <= kMediumMax && CarriesKey(address) &&
-      IsFree(LargerClassOf(run.bytes()), block)) {
+  if (run.bytes() <= SpareRuns::kMostBytes && CarriesKey(address) &&
+      IsFree(run.bytes() <= kMediumMax ? LargerClassOf(run.bytes()) : 0, block)) {
     ReportWrongPointer(operation, block);
   }
   return {FoundBlock::kRun, run.bytes(), run, heap};

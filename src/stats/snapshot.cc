@@ -128,6 +128,9 @@ void Collect(cma_stats& stats, Workspace* space) {
   CollectOutsideArenas(stats, untouched);
   if (space == nullptr) return;
   space->details.moving_bytes += caches.outbox_bytes + quarantined;
+  space->details.large_cached_bytes = caches.spare_bytes;
+  space->details.large_bytes = Less(space->details.large_bytes, caches.spare_bytes);
+  space->details.large_blocks = Less(space->details.large_blocks, caches.spare_runs);
   SplitClasses(*space);
   CollectHeaps(space->details);
 }

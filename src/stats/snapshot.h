@@ -52,6 +52,7 @@ struct Details {
   std::array<ClassFigures, kSizeClasses> classes;
   size_t large_blocks;  // in superblocks, of no class
   size_t large_bytes;
+  size_t large_cached_bytes;  // of such blocks, that wait with threads
   // On their way between arenas, or in quarantine: part of thread_cached_bytes, and in `live`.
   size_t moving_bytes;
 };

@@ -83,6 +83,7 @@ void WriteDetails(const Details& details, const Sink& sink) {
   Separator arenas;
   AddMember(text.Add(",\n"), "large_blocks", details.large_blocks);
   AddMember(text.Add(",\n"), "large_bytes", details.large_bytes);
+  AddMember(text.Add(",\n"), "large_cached_bytes", details.large_cached_bytes);
   AddMember(text.Add(",\n"), "moving_bytes", details.moving_bytes);
   text.Add(",\n\"arena_list\": [");
   for (size_t i = 0; i < details.arena_count; ++i) {

@@ -125,6 +125,49 @@ INSTANTIATE_TEST_SUITE_P(Sizes, DoubleFreeDeathTest,
                                          1048576, 8388608),
                          [](const auto& size) { return std::to_string(size.param) + "_bytes"; });
 
+// A large block of a length that is allocated again and again waits with the thread that freed it.
+class KeptDoubleFreeDeathTest : public DoubleFreeTest {
+ protected:
+  void* KeptBlock() {
+    for (int i = 0; i < 3; ++i) cma_free(FilledBlock(GetParam()));
+    void* const block = FilledBlock(GetParam());
+    cma_free(block);
+    return block;
+  }
+};
+
+TEST_P(KeptDoubleFreeDeathTest, IsReportedAtOnce) {
+  void* const block = KeptBlock();
+
+  EXPECT_EXIT(cma_free(Opaque(block)), KilledBySignal(SIGABRT), kReport);
+}
+
+TEST_P(KeptDoubleFreeDeathTest, IsReportedIfAnotherThreadFreesSecond) {
+  void* const block = KeptBlock();
+
+  EXPECT_EXIT(std::thread([block, this] {
+                KeptBlock();
+                cma_free(Opaque(block));
+              }).join(),
+              KilledBySignal(SIGABRT), kReport);
+}
+
+TEST_P(KeptDoubleFreeDeathTest, IsReportedIfAThreadThatHasEndedFreedFirst) {
+  void* block = nullptr;
+  std::thread([&] { block = KeptBlock(); }).join();
+
+  EXPECT_EXIT(cma_free(Opaque(block)), KilledBySignal(SIGABRT), kReport);
+}
+
+TEST_P(KeptDoubleFreeDeathTest, IsReportedByRealloc) {
+  void* const block = KeptBlock();
+
+  EXPECT_EXIT(cma_realloc(Opaque(block), 10), KilledBySignal(SIGABRT), "0x[0-9a-f]+");
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, KeptDoubleFreeDeathTest, testing::Values(33000, 100000, 131072),
+                         [](const auto& size) { return std::to_string(size.param) + "_bytes"; });
+
 TEST(DoubleFreeLimitsDeathTest, ABlockOfSizeZeroIsReportedToo) {
   void* const block = cma_malloc(0);
   cma_free(block);

@@ -34,7 +34,7 @@ live = sum(c["live_blocks"] * c["block_bytes"] for c in s["classes"])
 assert live > 1000000 and len(s["classes"]) > 50
 assert live + s["large_bytes"] + s["huge_bytes"] - s["moving_bytes"] == s["live_bytes"]
 cached = sum(c["cached_blocks"] * c["block_bytes"] for c in s["classes"])
-assert cached + s["moving_bytes"] == s["thread_cached_bytes"]
+assert cached + s["moving_bytes"] + s["large_cached_bytes"] == s["thread_cached_bytes"]
 assert s["options"]["stats"] == "json" and s["options"]["release_delay_ms"] == "500"
 PYTHON
 

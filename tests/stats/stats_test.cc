@@ -84,7 +84,7 @@ class CollectStatsTest : public testing::Test {
     EXPECT_EQ(free_runs, s.free_run_bytes);
     EXPECT_EQ(lent, s.live_bytes - s.huge_bytes + s.thread_cached_bytes);
     size_t live = details.large_bytes + s.huge_bytes;
-    size_t cached = details.moving_bytes;
+    size_t cached = details.moving_bytes + details.large_cached_bytes;
     for (SizeClass c = 1; c < kSizeClasses; ++c) {
       const ClassFigures& figures = details.classes[c];
       live += figures.live * ClassBytes(c);
