@@ -2,7 +2,6 @@
 #ifndef CMA_BASE_UNITS_H_
 #define CMA_BASE_UNITS_H_
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,7 +11,8 @@ inline constexpr size_t kKiB = size_t{1} << 10;
 inline constexpr size_t kMiB = size_t{1} << 20;
 inline constexpr size_t kGiB = size_t{1} << 30;
 
-constexpr bool IsPowerOfTwo(size_t n) { return std::has_single_bit(n); }
+// (std::has_single_bit() is a call where the CPU need not be able to count bits.)
+constexpr bool IsPowerOfTwo(size_t n) { return n != 0 && (n & (n - 1)) == 0; }
 
 // REQUIRES: alignment is a power of two; the result does not overflow.
 constexpr size_t RoundUp(size_t n, size_t alignment) {

@@ -97,7 +97,7 @@ void* AllocateZeroed(size_t size) {
   return block;
 }
 
-void* AllocateAligned(size_t alignment, size_t size) {
+void* AllocateAlignedMissed(size_t alignment, size_t size) {
   if (alignment <= kMinAlignment) return Allocate(size);
   if (size > size_t{PTRDIFF_MAX}) return OrNoMemory(nullptr);
   const BlockShape shape = ShapeOf(size, alignment);

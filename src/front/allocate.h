@@ -25,7 +25,7 @@ namespace cma {
 [[nodiscard]] void* AllocateZeroed(size_t size);
 
 // REQUIRES: alignment is a power of two.
-[[nodiscard]] void* AllocateAligned(size_t alignment, size_t size);
+[[nodiscard]] void* AllocateAlignedMissed(size_t alignment, size_t size);
 [[nodiscard]] void* AllocateAlignedZeroed(size_t alignment, size_t size);
 
 // What UsableBytes() would be for a new block of `size`; 0 if it is too large.
@@ -54,6 +54,20 @@ inline size_t UsableBytes(const char* operation, const void* block) {
   const SizeClass c = cache->class_of[size];
   static_assert(kBottomMark == 0);
   return reinterpret_cast<void*>(Pop(cache->lists.data(), c));
+}
+
+// The same, at a multiple of the alignment; nullptr for larger ones as well.
+// REQUIRES (both): alignment is a power of two.
+[[nodiscard]] inline void* AllocateAlignedHit(size_t alignment, size_t size) {
+  // A block size that is a multiple of the alignment puts every block of a slab on one. It is 0 for
+  // no bytes, and for so many that there is no room to round up: neither is a hit.
+  const size_t rounded = RoundUp(size, alignment);
+  return rounded - 1 < kTableMax ? AllocateHit(rounded) : nullptr;
+}
+[[nodiscard]] inline void* AllocateAligned(size_t alignment, size_t size) {
+  if (void* const block = AllocateAlignedHit(alignment, size)) [[likely]]
+    return block;
+  return AllocateAlignedMissed(alignment, size);
 }
 
 [[nodiscard]] inline void* Allocate(size_t size) {

@@ -55,8 +55,12 @@ inline void* MemAlign(size_t alignment, size_t size) {
 
 inline int PosixMemAlign(void** result, size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment) || alignment % sizeof(void*) != 0) return EINVAL;
+  if (void* const block = AllocateAlignedHit(alignment, size)) [[likely]] {
+    *result = block;
+    return 0;
+  }
   const int saved = errno;
-  void* const block = AllocateAligned(alignment, size);
+  void* const block = AllocateAlignedMissed(alignment, size);
   errno = saved;
   if (block == nullptr) return ENOMEM;
   *result = block;
