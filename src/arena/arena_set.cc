@@ -11,11 +11,6 @@ namespace {
 // In an arena's free runs: worth the way to an arena that is not the CPU's own. Seen in kv_server.
 constexpr size_t kMuchFree = 2 * kSuperblockBytes;
 
-// From so many CPUs on there is an arena more. Simulated large blocks and false sharing have 1.02
-// to 1.08 times as many operations on 16 and 64 cores, where the main thread has an arena and
-// waits. On two CPUs slot_churn/8 peaks at 1.3 with it; not varied otherwise.
-constexpr size_t kManyCpus = 8;
-
 }  // namespace
 
 size_t ArenaSet::CountCpus() {
@@ -26,8 +21,7 @@ size_t ArenaSet::CountCpus() {
 
 void ArenaSet::Initialize(size_t wanted) {
   of_cpus_ = std::clamp<size_t>(wanted != 0 ? wanted : count_, 1, kMaxArenas);
-  count_ = of_cpus_;
-  if (wanted == 0 && of_cpus_ >= kManyCpus) count_ = std::min(of_cpus_ + 1, kMaxArenas);
+  count_ = wanted != 0 ? of_cpus_ : ArenasFor(of_cpus_);
   if (wanted != 0) UseAll();
 }
 

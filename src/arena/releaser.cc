@@ -60,10 +60,16 @@ void Releaser::Run() {
   }
 }
 
+void Releaser::EmptyLeftCaches() {
+  mark_left_caches_();
+  while (empty_left_cache_(true)) {
+  }
+}
+
 bool Releaser::Round() {
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
   bool pending = false;
-  before_round_();
+  EmptyLeftCaches();
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;
@@ -84,10 +90,15 @@ void Releaser::Step(Milliseconds now) {
   if (now - started >= RoundPeriod() &&
       round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
     round_.fetch_add(1, std::memory_order_relaxed);
-    before_round_();
+    mark_left_caches_();
+    left_caches_.store(true, std::memory_order_relaxed);
     arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
     huge_->Release(now, Age(), 1);
+  }
+  if (left_caches_.load(std::memory_order_relaxed)) {
+    if (empty_left_cache_(false)) return;
+    left_caches_.store(false, std::memory_order_relaxed);
   }
   uint32_t left = arenas_left_.load(std::memory_order_relaxed);
   if (left == 0) return;
@@ -102,7 +113,7 @@ void Releaser::Step(Milliseconds now) {
 bool Releaser::ReleaseAll() {
   const size_t before = central_->returned_bytes() + huge_->returned_bytes();
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
-  before_round_();
+  EmptyLeftCaches();
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     bool pending = false;

@@ -51,9 +51,15 @@ class Releaser {
   // In the child of a fork: there is no thread.
   void ForgetThread();
 
-  // What is to be done before each round, under no lock. The layers above know.
-  using BeforeRound = void (*)();
-  static void SetBeforeRound(BeforeRound before) { before_round_ = before; }
+  // The caches that ended threads have left for others, which the layers above know. A round marks
+  // those that are there, and then empties them one by one; false when that is done, or if figures
+  // are being collected and it may not wait. Called under no lock.
+  using MarkLeftCaches = void (*)();
+  using EmptyLeftCache = bool (*)(bool may_wait);
+  static void SetLeftCaches(MarkLeftCaches mark, EmptyLeftCache empty) {
+    mark_left_caches_ = mark;
+    empty_left_cache_ = empty;
+  }
 
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
@@ -68,7 +74,10 @@ class Releaser {
   Milliseconds Age() const;
   Milliseconds RoundPeriod() const;
 
-  inline static constinit BeforeRound before_round_ = [] {};
+  static void EmptyLeftCaches();
+
+  inline static constinit MarkLeftCaches mark_left_caches_ = [] {};
+  inline static constinit EmptyLeftCache empty_left_cache_ = [](bool) { return false; };
 
   ArenaSet* const arenas_;
   CentralHeap* const central_;
@@ -79,7 +88,9 @@ class Releaser {
   std::atomic<uint32_t> delay_changes_{0};  // the thread waits on this word between rounds
   std::atomic<uint32_t> round_{1};
   std::atomic<Milliseconds> round_started_{0};
-  // Arenas that the calls of the program have still to sweep in this round.
+  // Whether the calls of the program have still to look for left caches in this round.
+  std::atomic<bool> left_caches_{false};
+  // Arenas that they have still to sweep.
   std::atomic<uint32_t> arenas_left_{0};
   // The purge, for the one that holds purging_.
   std::atomic<bool> purging_{false};

@@ -33,6 +33,16 @@ constexpr bool HasAged(Milliseconds since, Milliseconds now, Milliseconds age) {
 // Number of an arena, dense from 0. Its own type, so that no size passes for it.
 enum class ArenaId : uint16_t {};
 inline constexpr size_t kMaxArenas = 512;
+// From so many CPUs on there is an arena more than CPUs. Simulated large blocks and false sharing
+// have 1.02 to 1.08 times as many operations on 16 and 64 cores, where the main thread has an arena
+// and waits. On two CPUs slot_churn/8 peaks at 1.3 with it; not varied otherwise.
+inline constexpr size_t kManyCpus = 8;
+// How many there are for the CPUs that a process may really use.
+constexpr size_t ArenasFor(size_t cpus) {
+  const size_t wanted = cpus >= kManyCpus ? cpus + 1 : cpus;
+  if (wanted == 0) return 1;
+  return wanted < kMaxArenas ? wanted : kMaxArenas;
+}
 
 // The heaps that a program makes have arenas of their own, numbered from kMaxArenas on.
 inline constexpr size_t kMaxUserHeaps = 4096;

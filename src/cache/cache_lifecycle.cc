@@ -96,10 +96,9 @@ void EnsureHeap() {
   if (IsHardened()) g_heap.arenas.UseAll();
   g_quarantine.Open(g_options.quarantine_kib * kKiB, g_heap.metadata);
   OsOnThreadExit(EndCacheAtExit);
-  Arena::SetCacheProbe([](SizeClass c, const std::byte* block) {
-    return g_caches.Holds(c, AddressOf(block));
-  });
-  Releaser::SetBeforeRound(DeleteParkedCaches);
+  Arena::SetCacheProbe(
+      [](SizeClass c, const std::byte* block) { return g_caches.TryHolds(c, AddressOf(block)); });
+  Releaser::SetLeftCaches([] { g_caches.MarkParked(); }, EmptyMarkedCache);
   // Release pairs with the acquire in HeapIsReady(): everything that was set up is visible.
   g_heap_ready.store(true, std::memory_order_release);
 }
@@ -112,8 +111,16 @@ void DeleteCache(ThreadCache* cache) {
   g_heap.metadata.Give(cache, kCacheBytes);
 }
 
-void DeleteParkedCaches() {
-  while (ThreadCache* const cache = g_caches.TakeParked()) DeleteCache(cache);
+bool EmptyMarkedCache(bool may_wait) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  if (may_wait) {
+    g_caches.emptying_lock().Acquire();
+  } else if (!g_caches.emptying_lock().TryAcquire()) {
+    return false;
+  }
+  ThreadCache* const cache = g_caches.TakeMarked();
+  if (cache != nullptr) DeleteCache(cache);
+  g_caches.emptying_lock().Release();
+  return cache != nullptr;
 }
 
 void RetireCurrentCache() {

@@ -27,8 +27,10 @@ void DeliverFew(ThreadCache* cache);
 // EmptyCache(), and gives the cache itself back.
 void DeleteCache(ThreadCache* cache);
 
-// Gives back what ended threads have left for others to take over.
-void DeleteParkedCaches();
+// Gives back one cache that an ended thread has left, and nobody taken over in time
+// (CacheRegistry::TakeMarked()); false if there is none, or if figures are being collected and the
+// caller may not wait.
+bool EmptyMarkedCache(bool may_wait);
 
 // Ends the calling thread's cache, if it has one; its next allocation or free makes another.
 void RetireCurrentCache();

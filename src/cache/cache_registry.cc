@@ -45,7 +45,9 @@ bool CacheRegistry::Park(ThreadCache* cache, size_t most) {
 
 void CacheRegistry::RemoveParked(ThreadCache* cache) {
   parked_.Remove(cache);
-  parked_count_.store(parked_count_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  const size_t left = parked_count_.load(std::memory_order_relaxed) - 1;
+  parked_count_.store(left, std::memory_order_relaxed);
+  marked_ = std::min(marked_, left);
 }
 
 ThreadCache* CacheRegistry::Adopt(const Arena* current, bool unused_only) {
@@ -65,11 +67,19 @@ ThreadCache* CacheRegistry::Adopt(const Arena* current, bool unused_only) {
   return best;
 }
 
-ThreadCache* CacheRegistry::TakeParked() {
+void CacheRegistry::MarkParked() {
+  if (parked_count_.load(std::memory_order_relaxed) == 0) return;
+  LockGuard guard(lock_);
+  marked_ = parked_count_.load(std::memory_order_relaxed);
+}
+
+ThreadCache* CacheRegistry::TakeMarked() {
   if (parked_count_.load(std::memory_order_relaxed) == 0) return nullptr;
   LockGuard guard(lock_);
+  if (marked_ == 0) return nullptr;
+  --marked_;
   ThreadCache* const cache = parked_.back();
-  if (cache != nullptr) RemoveParked(cache);
+  RemoveParked(cache);
   return cache;
 }
 
@@ -124,8 +134,18 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
 }
 
 bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
-  // An arena asks while it is locked, which ranks above this lock: it may try, but not wait.
+  LockGuard guard(lock_);
+  return HoldsLocked(c, block);
+}
+
+bool CacheRegistry::TryHolds(SizeClass c, uintptr_t block) {
   if (!lock_.TryAcquire()) return false;
+  const bool found = HoldsLocked(c, block);
+  lock_.Release();
+  return found;
+}
+
+bool CacheRegistry::HoldsLocked(SizeClass c, uintptr_t block) {
   bool found = false;
   ForEach([&found, c, block](const ThreadCache* cache) {
     if (found || c == 0) {
@@ -137,13 +157,15 @@ bool CacheRegistry::Holds(SizeClass c, uintptr_t block) {
     const size_t depth = std::min(array.DepthOf(cache->lists[c]), array.capacity());
     found = std::find(first, first + depth, block) != first + depth;
   });
-  lock_.Release();
   return found;
 }
 
 ThreadCache* CacheRegistry::TakeOrphan(const ThreadCache* survivor) {
-  if (ThreadCache* const parked = TakeParked()) return parked;
   LockGuard guard(lock_);
+  if (ThreadCache* const parked = parked_.back(); parked != nullptr) {
+    RemoveParked(parked);
+    return parked;
+  }
   ThreadCache* cache = caches_.front();
   if (cache == survivor && cache != nullptr) cache = cache->next;
   if (cache == nullptr) return nullptr;

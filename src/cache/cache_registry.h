@@ -29,8 +29,11 @@ class CacheRegistry {
   // joined. nullptr if there is none.
   [[nodiscard]] ThreadCache* Adopt(const Arena* current, bool unused_only)
       ABSL_LOCKS_EXCLUDED(lock_);
-  // The one that has waited longest, which is the caller's then; nullptr if there is none.
-  [[nodiscard]] ThreadCache* TakeParked() ABSL_LOCKS_EXCLUDED(lock_);
+  // Those that wait now are to go unless they are adopted before.
+  void MarkParked() ABSL_LOCKS_EXCLUDED(lock_);
+  // The one that has waited longest of those that were marked, which is the caller's then; nullptr
+  // if there is none.
+  [[nodiscard]] ThreadCache* TakeMarked() ABSL_LOCKS_EXCLUDED(lock_);
 
   // Lets a cache grow by `bytes` more; false if that is over the budget, or over the cache's fair
   // share of it. The caller owns the cache.
@@ -52,15 +55,19 @@ class CacheRegistry {
   size_t caches() const { return count_.load(std::memory_order_relaxed); }
 
   // Whether the block is in a list of its class, or, if that is 0, a large run that waits, in some
-  // cache. What other threads do meanwhile may be missed; and so is everything if the registry is
-  // busy.
+  // cache. What other threads do meanwhile may be missed.
   bool Holds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);
+  // The same for who may not wait: false as well if the registry is busy.
+  bool TryHolds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);
 
   // In the child of a fork: takes all caches but the caller's off the lists, one per call;
   // nullptr when that is done.
   ThreadCache* TakeOrphan(const ThreadCache* survivor) ABSL_LOCKS_EXCLUDED(lock_);
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+  // Held while a cache that nobody has adopted is emptied, and while figures are collected: cma
+  // does that by itself, and figures of a program in which nothing happens are to be exact.
+  Lock& emptying_lock() ABSL_LOCK_RETURNED(emptying_lock_) { return emptying_lock_; }
 
  private:
   // Live and parked ones.
@@ -72,10 +79,13 @@ class CacheRegistry {
     }
   }
   void RemoveParked(ThreadCache* cache) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool HoldsLocked(SizeClass c, uintptr_t block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
+  Lock emptying_lock_{LockRank::kEmptying};
   Lock lock_{LockRank::kRegistry};
   IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<ThreadCache> parked_ ABSL_GUARDED_BY(lock_);  // the last one that was left is first
+  size_t marked_ ABSL_GUARDED_BY(lock_) = 0;                  // so many at the end
   std::atomic<size_t> count_{0};                              // live
   std::atomic<size_t> parked_count_{0};                       // written under the lock
   // Written when lists grow, the others when threads come and go.

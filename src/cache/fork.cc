@@ -20,6 +20,7 @@ void ForEachArena(F f) {
 void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_user_heaps.lock().Acquire();
   g_heap.arenas.lock().Acquire();
+  g_caches.emptying_lock().Acquire();
   g_caches.lock().Acquire();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
   g_quarantine.lock().Acquire();
@@ -37,12 +38,14 @@ void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_quarantine.lock().Release();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
   g_caches.lock().Release();
+  g_caches.emptying_lock().Release();
   g_heap.arenas.lock().Release();
   g_user_heaps.lock().Release();
 }
 
-// A thread that was between two instructions of the hit path has left its cache whole; one in a
-// slow path may not have, and what it held is lost to this child.
+// A thread that was between two instructions of the hit path has left its cache whole, but for a
+// spare run that may be on its way; one in a slow path may not have, and what it held is lost to
+// this child.
 void AdoptOrphans() {
   ThreadCache* const survivor = t_cache;
   while (ThreadCache* orphan = g_caches.TakeOrphan(survivor)) {

@@ -59,7 +59,7 @@ class Outbox {
   void PostAll(ArenaSet& arenas);
   // Posts what has had no company since the last call.
   void PostStale(ArenaSet& arenas);
-  // The same, and arenas that are not busy take it in at once.
+  // PostAll(), but arenas that are not busy take it in at once.
   void DeliverAll(ArenaSet& arenas);
   // PostAll(), lets the arenas that are not busy take in all that is there, and gives the tables
   // back.

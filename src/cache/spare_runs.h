@@ -4,8 +4,7 @@
 // Owner:     its cache's thread; not thread-safe. Other threads may ask what is there, and get a
 //            moment's truth.
 // Invariant: every run is in use by its tags, belongs to an arena that threads work with, and
-// carries
-//            the free key in its second word.
+//            carries the free key in its second word.
 #ifndef CMA_CACHE_SPARE_RUNS_H_
 #define CMA_CACHE_SPARE_RUNS_H_
 
@@ -61,12 +60,15 @@ class SpareRuns {
   [[nodiscard]] uintptr_t TakeOldest() {
     for (size_t i = 0; i < kRuns; ++i) {
       oldest_ = (oldest_ + 1) % kRuns;
-      if (bytes_[oldest_] != 0) return TakeAt(oldest_);
+      if (bytes_[oldest_] == 0) continue;
+      // A fork may have stopped its thread in Add().
+      if (const uintptr_t run = TakeAt(oldest_); run != 0) return run;
     }
     return 0;
   }
   // REQUIRES: TakeOldestFor(bytes) has nothing; bytes <= kMostBytes.
   void Add(uintptr_t run, size_t bytes) {
+    if (all_bytes() == 0) misses_ = 0;
     size_t i = (oldest_ + 1) % kRuns;
     while (bytes_[i] != 0) i = (i + 1) % kRuns;
     bytes_[i] = static_cast<uint32_t>(bytes);
@@ -85,7 +87,7 @@ class SpareRuns {
 
   bool Holds(uintptr_t run) const {
     bool found = false;
-    for (size_t i = 0; i < kRuns; ++i) found = found || AddressAt(i) == run;
+    for (size_t i = 0; all_bytes() != 0 && i < kRuns; ++i) found = found || AddressAt(i) == run;
     return found;
   }
   size_t all_bytes() const { return all_bytes_.load(std::memory_order_relaxed); }
@@ -124,7 +126,7 @@ class SpareRuns {
   std::atomic<size_t> all_bytes_{0};
   std::array<uint32_t, kRuns> missed_{};  // by the last request of such a length, in bytes
   uint32_t missed_again_ = 0;             // bit i: and by the one before it
-  uint32_t misses_ = 0;                   // since one was taken
+  uint32_t misses_ = 0;                   // since one was taken, or the first one came
   uint8_t oldest_ = 0;  // the one that follows is: they come and go in turns, nearly
   bool is_used_ = false;
 };

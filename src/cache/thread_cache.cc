@@ -129,7 +129,9 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
 bool KeepRun(ThreadCache* cache, const Run& run) {
   if (run.bytes() <= kMediumMax || run.bytes() > SpareRuns::kMostBytes) return false;
   const uintptr_t block = AddressOf(run.address());
-  if (KeyOf(block) == AddressMap::FreeKey() && IsFree(0, run.address())) {
+  // Here even if the program has written over the key since.
+  if (cache->spares.Holds(block) ||
+      (KeyOf(block) == AddressMap::FreeKey() && IsFree(0, run.address()))) {
     ReportDoubleFree(run.address(), run.bytes());
   }
   if (!cache->spares.IsWanted(run.bytes())) return false;

@@ -46,7 +46,7 @@ struct ThreadCache {
   SizeClassTable class_of = kSizeClassOf;
   std::array<ListArray, kSizeClasses> backing{};
 
-  ThreadCache* next = nullptr;  // registry of live caches (ListNode's fields: lists come first here)
+  ThreadCache* next = nullptr;  // registry of caches (ListNode's fields: lists come first here)
   ThreadCache* prev = nullptr;
   Arena* arena = nullptr;       // where misses go
   Outbox outbox;      // blocks of other arenas, on their way home

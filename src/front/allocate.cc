@@ -34,7 +34,7 @@ void* PopAligned(const BlockShape& shape) {
 
 void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
-  if (cache != nullptr && bytes <= SpareRuns::kMostBytes) {
+  if (cache != nullptr && bytes > kMediumMax && bytes <= SpareRuns::kMostBytes) {
     if (const uintptr_t spare = cache->spares.Take(bytes, alignment); spare != 0) {
       KeyOf(spare) = 0;
       return reinterpret_cast<void*>(spare);

@@ -80,7 +80,8 @@ inline constexpr OptionInfo kOptions[] = {
     {"madv_free", &Options::madv_free, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: return memory with MADV_FREE (cheaper, but RSS does not show it); 0: MADV_DONTNEED"},
     {"arenas", &Options::arenas, OptionUnit::kNumber, OptionChange::kAtStart, 1, 512,
-     "number of arenas; 0 = one per usable CPU, and one while only one thread allocates"},
+     "number of arenas; 0 = one per usable CPU, from 8 on one more, and one while only one thread "
+     "allocates"},
     {"cache_budget_kib", &Options::cache_budget_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime,
      1, uint64_t{1} << 37,
      "what all thread caches together may hold in lists that have grown; on more than 64 usable "

@@ -112,6 +112,7 @@ void CollectOutsideArenas(cma_stats& stats, size_t untouched) {
 }
 
 void Collect(cma_stats& stats, Workspace* space) {
+  LockGuard guard(g_caches.emptying_lock());
   stats = {};
   const CacheRegistry::Totals caches =
       g_caches.Count(space != nullptr ? space->cached.data() : nullptr);
@@ -128,7 +129,7 @@ void Collect(cma_stats& stats, Workspace* space) {
   CollectOutsideArenas(stats, untouched);
   if (space == nullptr) return;
   space->details.moving_bytes += caches.outbox_bytes + quarantined;
-  space->details.large_cached_bytes = caches.spare_bytes;
+  space->details.large_cached_bytes = std::min(caches.spare_bytes, space->details.large_bytes);
   space->details.large_bytes = Less(space->details.large_bytes, caches.spare_bytes);
   space->details.large_blocks = Less(space->details.large_blocks, caches.spare_runs);
   SplitClasses(*space);

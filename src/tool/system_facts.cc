@@ -145,11 +145,14 @@ void AddArenas(pid_t pid, absl::string_view options, Lines& lines) {
             quota == 0 ? "no quota of the cgroup"
                        : absl::StrCat("the cgroup grants the time of ", quota));
   const size_t wanted = WantedArenas(options);
-  size_t arenas = quota == 0 ? cpus : std::min(cpus, quota);
-  if (wanted != 0) arenas = wanted;
-  lines.Add("arenas", absl::StrCat(std::clamp<size_t>(arenas, 1, kMaxArenas)),
+  const size_t usable = quota == 0 ? cpus : std::min(cpus, quota);
+  const size_t arenas = wanted != 0 ? std::min(wanted, kMaxArenas) : ArenasFor(usable);
+  lines.Add("arenas", absl::StrCat(arenas),
             wanted != 0 ? "as the option arenas says"
-                        : "one per CPU that it may really use, once two threads allocate");
+            : usable >= kManyCpus
+                ? "one per CPU that it may really use and one more, once two threads "
+                  "allocate"
+                : "one per CPU that it may really use, once two threads allocate");
 }
 
 void AddRseq(pid_t pid, Lines& lines) {

@@ -37,7 +37,17 @@ class ArenaSetTest : public cma_test::HeapFixture {
   }
 };
 
-TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndOneMoreOnMany) {
+TEST(ArenasForTest, ThereIsOneForEveryCpuAndFrom8OnOneMore) {
+  EXPECT_EQ(ArenasFor(0), 1u);
+  EXPECT_EQ(ArenasFor(1), 1u);
+  EXPECT_EQ(ArenasFor(7), 7u);
+  EXPECT_EQ(ArenasFor(8), 9u);
+  EXPECT_EQ(ArenasFor(kMaxArenas - 1), kMaxArenas);
+  EXPECT_EQ(ArenasFor(kMaxArenas), kMaxArenas);
+  EXPECT_EQ(ArenasFor(10 * kMaxArenas), kMaxArenas);
+}
+
+TEST_F(ArenaSetTest, ThereAreAsManyAsTheUsableCpusAskFor) {
   static CpuRanks ranks;
   auto set = std::make_unique<ArenaSet>(central_);
 
@@ -45,8 +55,7 @@ TEST_F(ArenaSetTest, ThereIsAnArenaForEveryUsableCpuAndOneMoreOnMany) {
   set->Initialize(0);
 
   EXPECT_GE(set->count(), 1u);
-  const size_t wanted = cpus < 8 ? cpus : cpus + 1;
-  EXPECT_EQ(set->count(), std::min<size_t>(wanted, kMaxArenas));
+  EXPECT_EQ(set->count(), ArenasFor(cpus));
   EXPECT_LE(cpus, ranks.Fill());
   EXPECT_LT(set->CurrentIndex(), set->count());
 }

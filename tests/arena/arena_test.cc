@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -151,6 +152,20 @@ TEST_F(ArenaTest, BlocksOfOneClassCanBeGivenInAnyOrder) {
       (void)arena_.Stats(classes);
     }
     EXPECT_EQ((half - classes[c].free) % per_slab, 0u) << "but for slabs that have gone";
+    // The next block is of a slab in the fullest quarter that there is.
+    std::map<uintptr_t, size_t> free_blocks;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      free_blocks[AddressOf(blocks[i]) / kUnitBytes] += i < half ? 1 : 0;
+    }
+    const auto quarter = [per_slab](size_t free) { return (free * 4 - 1) / per_slab; };
+    size_t fullest = 4;
+    for (const auto& [unit, free] : free_blocks) {
+      if (free != 0 && free != per_slab) fullest = std::min(fullest, quarter(free));
+    }
+    const std::vector<std::byte*> next = Take(c, 1);
+    ASSERT_EQ(next.size(), 1u);
+    EXPECT_EQ(quarter(free_blocks[AddressOf(next[0]) / kUnitBytes]), fullest) << bytes;
+    Give(c, next);
     Give(c, {blocks.begin() + static_cast<std::ptrdiff_t>(half), blocks.end()});
 
     EXPECT_EQ(Stats().small_lent_bytes, 0u);

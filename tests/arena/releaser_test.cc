@@ -50,6 +50,48 @@ TEST_F(ReleaserTest, TheProgramsOwnCallsReturnFreeMemoryAfterTheDelay) {
   EXPECT_EQ(CountPagesWithMemory(run, kLargeMax), 0u);
 }
 
+// What ended threads have left: counted down by the hooks.
+int g_left_caches = 0;
+int g_marked_caches = 0;
+
+class LeftCachesTest : public ReleaserTest {
+ protected:
+  LeftCachesTest() {
+    g_left_caches = g_marked_caches = 0;
+    Releaser::SetLeftCaches([] { g_marked_caches = g_left_caches; },
+                            [](bool) {
+                              if (g_marked_caches == 0) return false;
+                              --g_left_caches;
+                              --g_marked_caches;
+                              return true;
+                            });
+  }
+  ~LeftCachesTest() override {
+    Releaser::SetLeftCaches([] {}, [](bool) { return false; });
+  }
+};
+
+TEST_F(LeftCachesTest, TheProgramsOwnCallsEmptyOneEach) {
+  StepsAfter(kAge);
+  g_left_caches = 3;
+  releaser_.Step(os_.now());
+  EXPECT_EQ(g_left_caches, 3) << "until the next round";
+
+  os_.Advance(kAge);
+  for (int left = 2; left >= 0; --left) {
+    releaser_.Step(os_.now());
+    EXPECT_EQ(g_left_caches, left);
+  }
+}
+
+TEST_F(LeftCachesTest, ATrimEmptiesAll) {
+  g_left_caches = 3;
+
+  releaser_.ReleaseAll();
+
+  EXPECT_EQ(g_left_caches, 0);
+}
+
 TEST_F(ReleaserTest, WithinHalfTheDelayNothingIsReturned) {
   std::byte* const run = FreeDirtyRun();
   StepsAfter(0);

@@ -115,10 +115,32 @@ TEST_F(ParkedCachesTest, OneWhoseArenaOthersHaveIsAdoptedOnRequestOnly) {
 }
 
 TEST_F(ParkedCachesTest, TheOneThatHasWaitedLongestGoesFirst) {
-  EXPECT_EQ(registry_.TakeParked(), &one_);
-  EXPECT_EQ(registry_.TakeParked(), &two_);
-  EXPECT_EQ(registry_.TakeParked(), &three_);
-  EXPECT_EQ(registry_.TakeParked(), nullptr);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr) << "none is marked";
+  registry_.MarkParked();
+
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
+  EXPECT_EQ(registry_.TakeMarked(), &two_);
+  EXPECT_EQ(registry_.TakeMarked(), &three_);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+}
+
+TEST_F(ParkedCachesTest, OneThatWasLeftAfterTheMarkStays) {
+  EXPECT_EQ(registry_.Adopt(arenas_.At(2), true), &three_);
+  registry_.MarkParked();
+  EXPECT_TRUE(registry_.Park(&three_, 3));
+
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
+  EXPECT_EQ(registry_.TakeMarked(), &two_);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+}
+
+TEST_F(ParkedCachesTest, OneThatIsAdoptedIsMarkedNoMore) {
+  registry_.MarkParked();
+  for (int i = 0; i < 3; ++i) EXPECT_NE(registry_.Adopt(arenas_.At(0), true), nullptr);
+
+  EXPECT_TRUE(registry_.Park(&one_, 3));
+
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
 }
 
 TEST_F(ParkedCachesTest, TheirBlocksAreHeldAndCounted) {
@@ -144,11 +166,14 @@ TEST_F(ParkedCachesTest, AForksChildTakesThemToo) {
   EXPECT_EQ(registry_.TakeOrphan(&survivor), nullptr);
 }
 
-TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothing) {
+TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothingForWhoMayNotWait) {
   registry_.Add(&one_);
+  EXPECT_EQ(one_.spares.TakeOldestFor(kKiB), 0u);
+  one_.spares.Add(4096, kKiB);
+  EXPECT_TRUE(registry_.TryHolds(0, 4096));
   std::thread([&] { registry_.lock().Acquire(); }).join();
 
-  EXPECT_FALSE(registry_.Holds(1, 4096));
+  EXPECT_FALSE(registry_.TryHolds(0, 4096));
 
   registry_.lock().Reset();
 }

@@ -142,6 +142,13 @@ TEST_P(KeptDoubleFreeDeathTest, IsReportedAtOnce) {
   EXPECT_EXIT(cma_free(Opaque(block)), KilledBySignal(SIGABRT), kReport);
 }
 
+TEST_P(KeptDoubleFreeDeathTest, IsReportedEvenIfItsFirstWordsWereWrittenTo) {
+  void* const block = KeptBlock();
+  memset(Opaque(block), 0x77, 64);
+
+  EXPECT_EXIT(cma_free(Opaque(block)), KilledBySignal(SIGABRT), kReport);
+}
+
 TEST_P(KeptDoubleFreeDeathTest, IsReportedIfAnotherThreadFreesSecond) {
   void* const block = KeptBlock();
 
