@@ -18,9 +18,9 @@ void ForEachArena(F f) {
 }
 
 void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  g_caches.emptying_lock().Acquire();
   g_user_heaps.lock().Acquire();
   g_heap.arenas.lock().Acquire();
-  g_caches.emptying_lock().Acquire();
   g_caches.lock().Acquire();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
   g_quarantine.lock().Acquire();
@@ -38,9 +38,9 @@ void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_quarantine.lock().Release();
   ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
   g_caches.lock().Release();
-  g_caches.emptying_lock().Release();
   g_heap.arenas.lock().Release();
   g_user_heaps.lock().Release();
+  g_caches.emptying_lock().Release();
 }
 
 // A thread that was between two instructions of the hit path has left its cache whole, but for a

@@ -16,9 +16,9 @@
 namespace cma {
 
 enum class LockRank : uint8_t {
+  kEmptying,     // a cache that an ended thread has left, on its way; or collecting figures
   kUserHeaps,    // making and destroying heaps of the program
   kStartUp,      // first use of the heap
-  kEmptying,     // a cache that an ended thread has left, on its way; or the collection of figures
   kRegistry,     // lists of thread caches
   kArena,        // one arena at a time (fork and statistics: all, by number)
   kQuarantine,   // freed blocks that may not be used yet
