@@ -24,20 +24,28 @@ struct Run {
   size_t bytes() const { return size_t{length} << kGranuleShift; }
 };
 
+// What is known of the run that starts at `granule`.
+inline Slot& SlotAt(Superblock* superblock, uint32_t granule) {
+  return superblock->tables->WithStart(granule / kGranulesPerSlot);
+}
 inline RunTag& TagAt(Superblock* superblock, uint32_t granule) {
-  return superblock->tables->tag(granule / kGranulesPerSlot);
+  return SlotAt(superblock, granule).tag;
 }
 
 inline RunState StateOf(const Run& run) {
   return static_cast<RunState>(TagAt(run.superblock, run.start).state);
 }
 
-inline void WriteTags(const Run& run, RunState state) {
-  TagAt(run.superblock, run.start) = {
-      run.length, static_cast<uint32_t>(state), 0,
-      static_cast<uint32_t>(run.start % kGranulesPerSlot * kGranuleBytes)};
+// `slot`: of its start.
+inline void WriteTags(const Run& run, Slot& slot, RunState state) {
+  slot.tag = {run.length, static_cast<uint32_t>(state), 0,
+              static_cast<uint32_t>(run.start % kGranulesPerSlot * kGranuleBytes)};
   run.superblock->tables->run_ending_in((run.end() - 1) / kGranulesPerSlot) =
       static_cast<uint16_t>(run.start);
+}
+
+inline void WriteTags(const Run& run, RunState state) {
+  WriteTags(run, SlotAt(run.superblock, run.start), state);
 }
 
 // The run that no longer starts here has become part of the one before it.

@@ -26,8 +26,8 @@ bool Splits(uint32_t rest) { return rest == 0 || rest >= kGranulesPerSlot; }
 
 size_t RunBins::BinOf(uint32_t length) {
   if (length < kExact) return length;
-  const unsigned log = static_cast<unsigned>(std::bit_width(length)) - 1;
-  return kExact + (log - kExactLog) * 16 + ((length >> (log - 4)) & 15);
+  const unsigned log = 31 ^ static_cast<unsigned>(__builtin_clz(length));
+  return kExact + (log - kExactLog - 1) * 16 + (length >> (log - 4));
 }
 
 Superblock* RunBins::SuperblockOf(uint32_t link) const {
@@ -49,18 +49,22 @@ Run RunBins::Decode(uint32_t link) const {
 
 uint32_t RunBins::Next(const Run& run) const { return LinksOf(run).next; }
 
-void RunBins::Insert(const Run& run) {
+void RunBins::Insert(const Run& run, Slot& slot) {
   const size_t bin = BinOf(run.length);
   const uint32_t head = heads_[bin];
-  LinksOf(run) = {head, 0};
-  if (head != 0) LinksAt(head).prev = LinkTo(run);
-  heads_[bin] = LinkTo(run);
-  occupied_.Set(bin);
+  const uint32_t link = LinkTo(run);
+  slot.links = {head, 0};
+  heads_[bin] = link;
+  if (head != 0) {
+    LinksAt(head).prev = link;
+  } else {
+    occupied_.Set(bin);
+  }
 }
 
-void RunBins::Remove(const Run& run) {
+void RunBins::Remove(const Run& run, const Slot& slot) {
   const size_t bin = BinOf(run.length);
-  const RunLinks links = LinksOf(run);
+  const RunLinks links = slot.links;
   if (links.next != 0) LinksAt(links.next).prev = links.prev;
   if (links.prev != 0) {
     LinksAt(links.prev).next = links.next;

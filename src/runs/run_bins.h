@@ -18,10 +18,12 @@ class RunBins {
  public:
   explicit constexpr RunBins(const CentralHeap& central) : central_(&central) {}
 
-  // REQUIRES: the tags say that the run is free; it is in no bin.
-  void Insert(const Run& run);
-  // REQUIRES: it is in its bin.
-  void Remove(const Run& run);
+  // REQUIRES: the tags say that the run is free; it is in no bin. `slot` is that of its start.
+  void Insert(const Run& run, Slot& slot);
+  void Insert(const Run& run) { Insert(run, SlotAt(run.superblock, run.start)); }
+  // REQUIRES: it is in its bin. `slot` is that of its start.
+  void Remove(const Run& run, const Slot& slot);
+  void Remove(const Run& run) { Remove(run, SlotAt(run.superblock, run.start)); }
 
   // The free run that leaves least over for `length` granules, of those that leave nothing or
   // enough for a run of its own; for long ones any that leaves less than a slot will do too, and a

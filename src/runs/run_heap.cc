@@ -15,6 +15,18 @@ void TouchHugePages(const Run& run) {
                                    RoundUp(run.end(), kHugePage) >> shift);
 }
 
+// Takes the run that starts at `granule` out of its bin, if one does and it is free, to become part
+// of the one before it; its length, or 0.
+uint32_t TakeFreeAt(RunBins& bins, Superblock* superblock, uint32_t granule) {
+  if (granule == kGranulesPerSuperblock) return 0;
+  Slot& slot = SlotAt(superblock, granule);
+  if (slot.tag.state != static_cast<uint32_t>(RunState::kFree)) return 0;
+  const uint32_t length = slot.tag.length;
+  bins.Remove({superblock, granule, length}, slot);
+  slot.tag = {};
+  return length;
+}
+
 }  // namespace
 
 // Small pages before huge ones.
@@ -39,12 +51,14 @@ bool RunHeap::AddSuperblock(Pages pages) {
   ++superblock_count_;
   const Run whole = {superblock, 0, kGranulesPerSuperblock};
   WriteTags(whole, RunState::kFree);
-  InsertFree(whole);
+  BinsOf(superblock).Insert(whole);
+  CountFree(kGranulesPerSuperblock);
   return true;
 }
 
 void RunHeap::RemoveSuperblock(Superblock* superblock) {
-  RemoveFree({superblock, 0, kGranulesPerSuperblock});
+  BinsOf(superblock).Remove({superblock, 0, kGranulesPerSuperblock});
+  CountFree(-size_t{kGranulesPerSuperblock});
   superblocks_.Remove(superblock);
   --superblock_count_;
   if (empty_ == superblock) empty_ = nullptr;
@@ -52,33 +66,28 @@ void RunHeap::RemoveSuperblock(Superblock* superblock) {
   central_->GiveSuperblock(superblock, central_->os().now());
 }
 
-void RunHeap::InsertFree(const Run& run) {
-  BinsOf(run.superblock).Insert(run);
-  CountFree(run.length);
-}
-
-void RunHeap::RemoveFree(const Run& run) {
-  BinsOf(run.superblock).Remove(run);
-  CountFree(-size_t{run.length});
-}
-
 Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState state) {
-  if (from.superblock == empty_) empty_ = nullptr;
-  RemoveFree(from);
-  const Run front = {from.superblock, from.start, start - from.start};
-  Run used = {from.superblock, start, length};
-  const Run rest = {from.superblock, used.end(), from.end() - used.end()};
-  if (front.length != 0) {
-    WriteTags(front, RunState::kFree);
-    InsertFree(front);
+  Superblock* const superblock = from.superblock;
+  if (superblock == empty_) empty_ = nullptr;
+  RunBins& bins = BinsOf(superblock);
+  Slot* slot = &SlotAt(superblock, from.start);
+  bins.Remove(from, *slot);
+  if (const Run front = {superblock, from.start, start - from.start}; front.length != 0) {
+    WriteTags(front, *slot, RunState::kFree);
+    bins.Insert(front, *slot);
+    slot = &SlotAt(superblock, start);
   }
+  Run used = {superblock, start, length};
+  const Run rest = {superblock, used.end(), from.end() - used.end()};
   if (rest.length >= kGranulesPerSlot) {
-    WriteTags(rest, RunState::kFree);
-    InsertFree(rest);
+    Slot& slot_of_rest = SlotAt(superblock, rest.start);
+    WriteTags(rest, slot_of_rest, RunState::kFree);
+    bins.Insert(rest, slot_of_rest);
   } else {
     used.length += rest.length;
   }
-  WriteTags(used, state);
+  WriteTags(used, *slot, state);
+  CountFree(-size_t{used.length});
   return used;
 }
 
@@ -92,9 +101,12 @@ void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
       if (!superblock->touched.Test(i)) zero_pages->zero.Set(i - first);
     }
   }
-  superblock->touched.SetRange(first, last);
+  auto& aged = superblock->aged.words;
+  superblock->touched.ForRange(first, last, [&](uint64_t& touched, uint64_t mask) {
+    touched |= mask;
+    aged[&touched - superblock->touched.words] &= ~mask;
+  });
   TouchHugePages(run);
-  superblock->aged.ClearRange(first, last);
 }
 
 Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
@@ -133,19 +145,22 @@ Run RunHeap::TakeSlabRun(Pages pages) {
 }
 
 void RunHeap::GiveRun(Run run) {
+  CountFree(run.length);
   run.superblock->needs_sweep = true;
-  if (const Run right = RunAfter(run); right.length != 0 && StateOf(right) == RunState::kFree) {
-    RemoveFree(right);
-    EraseStart(right);
-    run.length += right.length;
+  RunBins& bins = BinsOf(run.superblock);
+  run.length += TakeFreeAt(bins, run.superblock, run.end());
+  Slot* slot = &SlotAt(run.superblock, run.start);
+  if (const Run left = RunBefore(run); left.length != 0) {
+    Slot& slot_of_left = SlotAt(run.superblock, left.start);
+    if (slot_of_left.tag.state == static_cast<uint32_t>(RunState::kFree)) {
+      bins.Remove(left, slot_of_left);
+      slot->tag = {};
+      slot = &slot_of_left;
+      run = {run.superblock, left.start, left.length + run.length};
+    }
   }
-  if (const Run left = RunBefore(run); left.length != 0 && StateOf(left) == RunState::kFree) {
-    RemoveFree(left);
-    EraseStart(run);
-    run = {run.superblock, left.start, left.length + run.length};
-  }
-  WriteTags(run, RunState::kFree);
-  InsertFree(run);
+  WriteTags(run, *slot, RunState::kFree);
+  bins.Insert(run, *slot);
   if (run.length == kGranulesPerSuperblock) {
     if (empty_ != nullptr) {
       RemoveSuperblock(run.superblock);
@@ -159,41 +174,43 @@ void RunHeap::GiveAll() {
   while (Superblock* const superblock = superblocks_.front()) {
     for (uint32_t g = 0; g < kGranulesPerSuperblock;) {
       const Run run = RunAt(superblock, g);
-      if (StateOf(run) == RunState::kFree) RemoveFree(run);
+      if (StateOf(run) == RunState::kFree) {
+        BinsOf(superblock).Remove(run);
+        CountFree(-size_t{run.length});
+      }
       EraseStart(run);
       g = run.end();
     }
     const Run whole = {superblock, 0, kGranulesPerSuperblock};
     WriteTags(whole, RunState::kFree);
-    InsertFree(whole);
+    BinsOf(superblock).Insert(whole);
+    CountFree(kGranulesPerSuperblock);
     RemoveSuperblock(superblock);
   }
 }
 
 bool RunHeap::ResizeRun(Run run, uint32_t length) {
+  RunBins& bins = BinsOf(run.superblock);
+  CountFree(run.length);
   if (length > run.length) {
     const Run right = RunAfter(run);
     if (right.length == 0 || StateOf(right) != RunState::kFree ||
         run.length + right.length < length) {
+      CountFree(-size_t{run.length});
       return false;
     }
-    RemoveFree(right);
-    EraseStart(right);
-    run.length += right.length;
+    run.length += TakeFreeAt(bins, run.superblock, right.start);
   }
   Run rest = {run.superblock, run.start + length, run.length - length};
   if (rest.length >= kGranulesPerSlot) {
     run.length = length;
     // What is cut off may lie beside a free run already.
-    if (const Run right = RunAfter(rest); right.length != 0 && StateOf(right) == RunState::kFree) {
-      RemoveFree(right);
-      EraseStart(right);
-      rest.length += right.length;
-    }
+    rest.length += TakeFreeAt(bins, run.superblock, rest.end());
     WriteTags(rest, RunState::kFree);
-    InsertFree(rest);
+    bins.Insert(rest);
     run.superblock->needs_sweep = true;
   }
+  CountFree(-size_t{run.length});
   WriteTags(run, RunState::kUsed);
   TouchPages(run, nullptr);
   return true;

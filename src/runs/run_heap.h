@@ -76,8 +76,6 @@ class RunHeap {
   bool AddSuperblock(Pages pages);
   void RemoveSuperblock(Superblock* superblock);
   Run Carve(const Run& from, uint32_t start, uint32_t length, RunState state);
-  void InsertFree(const Run& run);
-  void RemoveFree(const Run& run);
   void CountFree(size_t granules) {
     free_granules_.store(free_granules() + granules, std::memory_order_relaxed);
   }
