@@ -267,7 +267,14 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     if (i + kAhead < count) PrefetchForWrite(Parcel::At(parcel->Place(count - 1 - (i + kAhead))));
     std::byte* const block = Parcel::At(parcel->Place(count - 1 - i));
     SizeClass c = map.Unit(AddressOf(block)) ^ owner_tag;
-    if (c == 0 || c >= kSmallClasses) [[unlikely]] c = ClassOfBlock(block);
+    if (c == 0 || c >= kSmallClasses) [[unlikely]] {
+      c = ClassOfBlock(block);
+      if (c == 0) {
+        std::byte* const one = block;  // so that `block` need not lie in memory
+        GiveBlocks(&one, 1);
+        continue;
+      }
+    }
     uint64_t& key = reinterpret_cast<uint64_t*>(block)[1];
     if (key == free_key) [[unlikely]] CheckDoubleFree(c, block);
     if (uintptr_t* const slot = lists[c]; *slot != kFullMark) [[likely]] {
@@ -287,14 +294,15 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
   }
 }
 
-// REQUIRES: it is a block of a slab or a used run of this arena, by what the map and the tags say.
+// 0 for a large run. REQUIRES: it is a block of a slab or a used run of this arena, by what the map
+// and the tags say.
 SizeClass Arena::ClassOfBlock(const std::byte* block) {
   Superblock* const superblock = runs_.central().map().FindSuperblock(AddressOf(block));
   if (superblock == nullptr) [[unlikely]] ReportCorruption("a free block is unmapped", block);
   if (const SizeClass c = SmallClassAt(superblock, block); c != 0) return c;
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
-  return LargerClassOf(run.bytes());
+  return run.bytes() <= kMediumMax ? LargerClassOf(run.bytes()) : 0;
 }
 
 bool Arena::HoldsFree(SizeClass c, const std::byte* block) {

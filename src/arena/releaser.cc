@@ -60,8 +60,8 @@ void Releaser::Run() {
   }
 }
 
-void Releaser::EmptyLeftCaches() {
-  mark_left_caches_();
+void Releaser::EmptyLeftCaches(bool all) {
+  mark_left_caches_(all);
   while (empty_left_cache_(true)) {
   }
 }
@@ -69,7 +69,7 @@ void Releaser::EmptyLeftCaches() {
 bool Releaser::Round() {
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
   bool pending = false;
-  EmptyLeftCaches();
+  EmptyLeftCaches(false);
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;
@@ -90,7 +90,7 @@ void Releaser::Step(Milliseconds now) {
   if (now - started >= RoundPeriod() &&
       round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
     round_.fetch_add(1, std::memory_order_relaxed);
-    mark_left_caches_();
+    mark_left_caches_(false);
     left_caches_.store(true, std::memory_order_relaxed);
     arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
@@ -113,7 +113,7 @@ void Releaser::Step(Milliseconds now) {
 bool Releaser::ReleaseAll() {
   const size_t before = central_->returned_bytes() + huge_->returned_bytes();
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
-  EmptyLeftCaches();
+  EmptyLeftCaches(true);
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     bool pending = false;

@@ -5,6 +5,7 @@
 #include "arena/heap.h"
 #include "cache/cache_registry.h"
 #include "cache/fork.h"
+#include "cache/list_upkeep.h"
 #include "cache/uncached.h"
 #include "hardening/quarantine.h"
 #include "options/options.h"
@@ -98,7 +99,12 @@ void EnsureHeap() {
   OsOnThreadExit(EndCacheAtExit);
   Arena::SetCacheProbe(
       [](SizeClass c, const std::byte* block) { return g_caches.TryHolds(c, AddressOf(block)); });
-  Releaser::SetLeftCaches([] { g_caches.MarkParked(); }, EmptyMarkedCache);
+  Releaser::SetLeftCaches(
+      [](bool all) {
+        g_caches.MarkParked();
+        g_caches.MarkSpares(all);
+      },
+      EmptyMarkedCache);
   // Release pairs with the acquire in HeapIsReady(): everything that was set up is visible.
   g_heap_ready.store(true, std::memory_order_release);
 }
@@ -119,8 +125,9 @@ bool EmptyMarkedCache(bool may_wait) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   }
   ThreadCache* const cache = g_caches.TakeMarked();
   if (cache != nullptr) DeleteCache(cache);
+  const bool emptied = cache != nullptr || g_caches.GiveMarkedSpares(GiveSpare);
   g_caches.emptying_lock().Release();
-  return cache != nullptr;
+  return emptied;
 }
 
 void RetireCurrentCache() {

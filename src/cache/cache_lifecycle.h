@@ -28,8 +28,9 @@ void DeliverFew(ThreadCache* cache);
 void DeleteCache(ThreadCache* cache);
 
 // Gives back one cache that an ended thread has left, and nobody taken over in time
-// (CacheRegistry::TakeMarked()); false if there is none, or if figures are being collected and the
-// caller may not wait.
+// (CacheRegistry::TakeMarked()), or the large runs that wait for a thread which has taken none of
+// them for a while; false if there is neither, or if figures are being collected and the caller may
+// not wait.
 bool EmptyMarkedCache(bool may_wait);
 
 // Ends the calling thread's cache, if it has one; its next allocation or free makes another.

@@ -83,6 +83,28 @@ ThreadCache* CacheRegistry::TakeMarked() {
   return cache;
 }
 
+void CacheRegistry::MarkSpares(bool all) {
+  if (keepers_.load(std::memory_order_relaxed) == 0) return;
+  LockGuard guard(lock_);
+  bool any = false;
+  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
+    any = cache->spares.MarkIfUnused(all) || any;
+  }
+  spares_marked_.store(any, std::memory_order_relaxed);
+}
+
+bool CacheRegistry::GiveMarkedSpares(void (*give)(uintptr_t run)) {
+  if (!spares_marked_.load(std::memory_order_relaxed)) return false;
+  LockGuard guard(lock_);
+  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
+    if (!cache->spares.TestAndClearMarked()) continue;
+    while (const uintptr_t run = cache->spares.Steal()) give(run);
+    return true;
+  }
+  spares_marked_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
 bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes) {
   if (bytes > cache->claimed_bytes - cache->grown_bytes) {
     const size_t budget = g_options.cache_budget_kib * kKiB;
@@ -126,7 +148,7 @@ CacheRegistry::Totals CacheRegistry::Count(size_t* blocks) {
       if (blocks != nullptr) blocks[c] += depth;
     }
     totals.outbox_bytes += cache->outbox.bytes();
-    totals.spare_bytes += cache->spares.all_bytes();
+    totals.spare_bytes += cache->spares.AllBytes();
     totals.spare_runs += cache->spares.Count();
   });
   totals.bytes += totals.outbox_bytes + totals.spare_bytes;

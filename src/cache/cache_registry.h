@@ -35,6 +35,14 @@ class CacheRegistry {
   // if there is none.
   [[nodiscard]] ThreadCache* TakeMarked() ABSL_LOCKS_EXCLUDED(lock_);
 
+  // What threads keep of large runs, and have taken none of since the last call, is to go: that of
+  // `all` threads, even if they have.
+  void MarkSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
+  // Hands all of one such thread's to `give`, under the registry's lock; false if there is none.
+  bool GiveMarkedSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_);
+  // A cache keeps large runs from now on.
+  void NoteSpares() { keepers_.fetch_add(1, std::memory_order_relaxed); }
+
   // Lets a cache grow by `bytes` more; false if that is over the budget, or over the cache's fair
   // share of it. The caller owns the cache.
   bool Claim(ThreadCache* cache, size_t bytes);
@@ -88,6 +96,8 @@ class CacheRegistry {
   size_t marked_ ABSL_GUARDED_BY(lock_) = 0;                  // so many at the end
   std::atomic<size_t> count_{0};                              // live
   std::atomic<size_t> parked_count_{0};                       // written under the lock
+  std::atomic<size_t> keepers_{0};          // caches that have ever kept a large run
+  std::atomic<bool> spares_marked_{false};  // some may be
   // Written when lists grow, the others when threads come and go.
   alignas(kIsolation) std::atomic<size_t> claimed_{0};
 };

@@ -150,7 +150,9 @@ void GiveSpare(uintptr_t block) {
 }
 
 void GiveSpares(ThreadCache* cache) {
-  while (const uintptr_t run = cache->spares.TakeOldest()) GiveSpare(run);
+  while (const uintptr_t run = cache->spares.Steal()) GiveSpare(run);
+  g_caches.Unclaim(cache, cache->spares.claimed());
+  cache->spares.Forget();
 }
 
 void SweepLists(ThreadCache* cache) {

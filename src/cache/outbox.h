@@ -47,6 +47,8 @@ class Outbox {
     entry.next += Parcel::kPlaceBytes;
     return true;
   }
+  // The heaviest block that may.
+  static constexpr size_t kMostBytes = 128 * kKiB;
   // More than may wait here.
   static constexpr uint32_t kTooManyBytes = uint32_t{1} << 30;
 

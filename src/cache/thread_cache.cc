@@ -125,29 +125,53 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   g_heap.releaser.NoteFreed();
 }
 
-// Whether the large run waits with the thread from now on. Reports one that waits with any.
-bool KeepRun(ThreadCache* cache, const Run& run) {
-  if (run.bytes() <= kMediumMax || run.bytes() > SpareRuns::kMostBytes) return false;
-  const uintptr_t block = AddressOf(run.address());
-  // Here even if the program has written over the key since.
-  if (cache->spares.Holds(block) ||
-      (KeyOf(block) == AddressMap::FreeKey() && IsFree(0, run.address()))) {
-    ReportDoubleFree(run.address(), run.bytes());
+// Whether there is room for a large run of so many bytes to wait with the thread, after others have
+// gone and the budget was asked. REQUIRES: such a one is wanted.
+[[gnu::noinline]] bool MakeRoomForSpare(ThreadCache* cache, size_t bytes) {
+  SpareRuns& spares = cache->spares;
+  if (!spares.is_open()) {
+    uintptr_t* const memory = cache->arrays.Take(SpareRuns::kTableWords, g_heap.metadata);
+    if (memory == nullptr) return false;
+    spares.Open(memory);
+    g_caches.NoteSpares();
   }
-  if (!cache->spares.IsWanted(run.bytes())) return false;
-  while (const uintptr_t oldest = cache->spares.TakeOldestFor(run.bytes())) GiveSpare(oldest);
-  KeyOf(block) = AddressMap::FreeKey();
-  cache->spares.Add(block, run.bytes());
+  while (!spares.HasRoomFor(bytes)) {
+    if (spares.claimed() < SpareRuns::kAllBytes - SpareRuns::kFreeBytes &&
+        g_caches.Claim(cache, SpareRuns::kClaimBytes)) {
+      spares.Allow(SpareRuns::kClaimBytes);
+      continue;
+    }
+    const uintptr_t spare = spares.TakeAny();
+    if (spare == 0) return spares.HasRoomFor(bytes);
+    GiveSpare(spare);
+  }
+  return true;
+}
+
+// Whether the large run waits with the thread from now on. Reports one that waits with any.
+// REQUIRES: kMediumMax < bytes <= SpareRuns::kMostBytes.
+bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes) {
+  SpareRuns& spares = cache->spares;
+  auto* const pointer = reinterpret_cast<void*>(block);
+  const uint64_t key = AddressMap::FreeKey();
+  // In its own thread's even if the program has written over the key since.
+  if ((KeyOf(block) == key && IsFree(0, pointer)) || spares.HoldsOf(block, bytes)) [[unlikely]] {
+    ReportDoubleFree(pointer, bytes);
+  }
+  if (!spares.IsWanted(bytes)) return false;
+  if (!spares.HasRoomFor(bytes) && !MakeRoomForSpare(cache, bytes)) return false;
+  KeyOf(block) = key;
+  spares.Add(block, bytes);
+  g_heap.releaser.NoteFreed();
   return true;
 }
 
 // Runs that wait in no list, and, where there is no unit map, small blocks.
-[[gnu::noinline]] void FreeOther(void* pointer, ThreadCache* cache, Superblock* superblock) {
+[[gnu::noinline]] void FreeOther(void* pointer, Superblock* superblock) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
     if (GiveToUserHeap(AddressOf(pointer), run.bytes(), owner)) return;
-    if (KeepRun(cache, run)) return;
     MaybeZero(pointer, run.bytes());
     g_heap.arenas.Existing(owner)->GiveRun(run);
     return g_heap.releaser.NoteFreed();
@@ -155,6 +179,30 @@ bool KeepRun(ThreadCache* cache, const Run& run) {
   const SizeClass c = SmallClassAt(superblock, pointer);
   if (c == 0) ReportWrongPointer("free", pointer);
   FreeCached(AddressOf(pointer), c, owner);
+}
+
+// A large run of another arena, on its way home, if that is not easy.
+[[gnu::noinline]] void SendLargeHome(uintptr_t block, size_t bytes, Superblock* superblock,
+                                     uint16_t owner) {
+  ThreadCache* const cache = CurrentCache();
+  if (cache == nullptr || owner == cache->owner) {
+    return FreeOther(reinterpret_cast<void*>(block), superblock);
+  }
+  SlowPath slow(cache);
+  CountEvent(cache);
+  SendHome(cache, block, owner, bytes);
+}
+
+// A large run of a length that may wait, here or on its way home to another arena.
+void FreeLarge(ThreadCache* cache, uintptr_t block, size_t bytes, Superblock* superblock,
+               uint16_t owner) {
+  auto* const pointer = reinterpret_cast<void*>(block);
+  if (IsUserHeap(owner)) [[unlikely]]
+    return FreeOther(pointer, superblock);
+  if (KeepRun(cache, block, bytes)) return;
+  if (owner == cache->owner || bytes > Outbox::kMostBytes) return FreeOther(pointer, superblock);
+  if (cache->outbox.TryAdd(block, bytes, size_t{owner} + 1)) return;
+  SendLargeHome(block, bytes, superblock, owner);
 }
 
 // A block of another arena, on its way home. It is not looked at: its lines may be in its owner's
@@ -200,8 +248,13 @@ constexpr auto kOutboxBytesOf = [] {
   if (superblock == nullptr) [[unlikely]]
     return FreeOutside(pointer);
   const uint32_t granules = UsedGranulesAt(superblock, block);
-  const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
+  constexpr uint32_t kMediumGranules = kMediumMax / kGranuleBytes;
+  constexpr uint32_t kSpareGranules = SpareRuns::kMostBytes / kGranuleBytes;
+  if (granules - kMediumGranules - 1 < kSpareGranules - kMediumGranules) {
+    return FreeLarge(cache, block, size_t{granules} << kGranuleShift, superblock, owner);
+  }
+  const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
   if (owner == cache->owner) [[likely]] {
     // List 0 is always full: what is no block's start is not looked into.
     const uint64_t key = AddressMap::FreeKey();
@@ -211,7 +264,7 @@ constexpr auto kOutboxBytesOf = [] {
     }
   }
   if (c == 0) [[unlikely]]
-    return FreeOther(pointer, cache, superblock);
+    return FreeOther(pointer, superblock);
   if (owner == cache->owner) return FreeCached(block, c, owner);
   FreeForeign(cache, block, c, owner);
 }

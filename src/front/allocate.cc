@@ -32,13 +32,10 @@ void* PopAligned(const BlockShape& shape) {
   return reinterpret_cast<void*>(Pop(lists, c));
 }
 
-void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
+[[gnu::noinline]] void* AllocateRunMissed(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
-  if (cache != nullptr && bytes > kMediumMax && bytes <= SpareRuns::kMostBytes) {
-    if (const uintptr_t spare = cache->spares.Take(bytes, alignment); spare != 0) {
-      KeyOf(spare) = 0;
-      return reinterpret_cast<void*>(spare);
-    }
+  if (cache != nullptr && bytes > kMediumMax) {
+    cache->spares.NoteMissed(bytes);
     if (cache->spares.AreStale()) [[unlikely]]
       GiveSpares(cache);
   }
@@ -60,6 +57,25 @@ void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   return OrNoMemory(block);
 }
 
+void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
+  if (bytes > kMediumMax) {
+    if (const uintptr_t spare = t_cache->spares.TakeAligned(bytes, alignment); spare != 0) {
+      KeyOf(spare) = 0;
+      return reinterpret_cast<void*>(spare);
+    }
+  }
+  return AllocateRunMissed(bytes, alignment, zero_pages);
+}
+
+// The same, anywhere and with any contents. REQUIRES: bytes > kMediumMax.
+void* AllocateLarge(size_t bytes) {
+  const uintptr_t spare = t_cache->spares.Take(bytes);
+  if (spare == 0) [[unlikely]]
+    return AllocateRunMissed(bytes, kGranuleBytes, nullptr);
+  KeyOf(spare) = 0;
+  return reinterpret_cast<void*>(spare);
+}
+
 void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents) {
   EnsureHeap();
   void* block = g_heap.huge.Take(size, alignment, contents);
@@ -76,7 +92,7 @@ void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents)
 
 void* AllocateLarger(size_t size) {
   if (size <= kMediumMax) return AllocateMedium(size);
-  if (size <= kLargeMax) return AllocateRun(RunBytes(size), kGranuleBytes, nullptr);
+  if (size <= kLargeMax) return AllocateLarge(RoundUp(size, kLargeStep));
   return AllocateHuge(size, kGranuleBytes, HugeBlocks::Contents::kAny);
 }
 

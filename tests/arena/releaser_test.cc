@@ -58,7 +58,7 @@ class LeftCachesTest : public ReleaserTest {
  protected:
   LeftCachesTest() {
     g_left_caches = g_marked_caches = 0;
-    Releaser::SetLeftCaches([] { g_marked_caches = g_left_caches; },
+    Releaser::SetLeftCaches([](bool) { g_marked_caches = g_left_caches; },
                             [](bool) {
                               if (g_marked_caches == 0) return false;
                               --g_left_caches;
@@ -67,7 +67,7 @@ class LeftCachesTest : public ReleaserTest {
                             });
   }
   ~LeftCachesTest() override {
-    Releaser::SetLeftCaches([] {}, [](bool) { return false; });
+    Releaser::SetLeftCaches([](bool) {}, [](bool) { return false; });
   }
 };
 

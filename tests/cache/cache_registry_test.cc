@@ -168,8 +168,9 @@ TEST_F(ParkedCachesTest, AForksChildTakesThemToo) {
 
 TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothingForWhoMayNotWait) {
   registry_.Add(&one_);
-  EXPECT_EQ(one_.spares.TakeOldestFor(kKiB), 0u);
-  one_.spares.Add(4096, kKiB);
+  uintptr_t memory[SpareRuns::kTableWords] = {};
+  one_.spares.Open(memory);
+  one_.spares.Add(4096, 64 * kKiB);
   EXPECT_TRUE(registry_.TryHolds(0, 4096));
   std::thread([&] { registry_.lock().Acquire(); }).join();
 

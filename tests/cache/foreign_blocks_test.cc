@@ -129,8 +129,8 @@ TEST_F(ForeignBlocksTest, ThoseThatComeHomeGoIntoTheListsOfTheThreadThere) {
   ThreadCache::FlushCurrent();
 }
 
-TEST_F(ForeignBlocksTest, LargeOnesGoHomeAtOnce) {
-  std::byte* const block = other_->TakeRun(100 * kKiB, 16, nullptr);
+TEST_F(ForeignBlocksTest, OnesAbove128KiBGoHomeAtOnce) {
+  std::byte* const block = other_->TakeRun(Outbox::kMostBytes + kLargeStep, 16, nullptr);
 
   cma_free(block);
 

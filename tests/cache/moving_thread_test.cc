@@ -36,7 +36,7 @@ size_t ArenaOn(int cpu, const void* others = nullptr, int misses = 20) {
   EXPECT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
   for (int i = 0; i < misses; ++i) {
     if (others != nullptr) t_cache->arena->NoteVisit(others);
-    cma_free(cma_malloc(kLargeMax));
+    ThreadCache::HomeArena(CurrentCache());
   }
   return static_cast<size_t>(t_cache->arena->id());
 }

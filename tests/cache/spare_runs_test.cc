@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <string.h>
 
+#include <algorithm>
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -18,85 +20,215 @@ namespace cma {
 namespace {
 
 constexpr size_t kBytes = 100 * kKiB;
+constexpr size_t kLongBytes = 600 * kKiB;
 
 class SpareRunsTest : public testing::Test {
  protected:
   static constexpr uintptr_t kRun = uintptr_t{1} << 30;
 
-  // As who frees one does.
-  size_t Add(uintptr_t run, size_t bytes) {
-    size_t displaced = 0;
-    while (spares_.TakeOldestFor(bytes) != 0) ++displaced;
-    spares_.Add(run, bytes);
-    return displaced;
+  SpareRunsTest() { spares_.Open(memory_); }
+
+  void Miss(size_t bytes) {
+    EXPECT_EQ(spares_.Take(bytes), 0u);
+    spares_.NoteMissed(bytes);
   }
 
+  uintptr_t memory_[SpareRuns::kTableWords] = {};
   SpareRuns spares_;
 };
 
-TEST_F(SpareRunsTest, OneIsTakenForWhatItWasCutForAndLittleLess) {
-  Add(kRun, kBytes);
+TEST_F(SpareRunsTest, OneIsTakenForWhatItWasCutForAndALittleLess) {
+  spares_.Add(kRun, kBytes);
 
-  EXPECT_EQ(spares_.Take(kBytes + kLargeStep, 64), 0u);
-  EXPECT_EQ(spares_.Take(kBytes - kSlotBytes, 64), 0u);
-  EXPECT_EQ(spares_.Take(kBytes - kLargeStep, 64), kRun);
-  EXPECT_EQ(spares_.Take(kBytes, 64), 0u);
+  EXPECT_EQ(spares_.Take(kBytes + kLargeStep), 0u);
+  EXPECT_EQ(spares_.Take(kBytes * 4 / 5), 0u);
+  EXPECT_EQ(spares_.Take(kBytes * 15 / 16), kRun);
+  EXPECT_EQ(spares_.Take(kBytes), 0u);
+}
+
+// The longest that a request may get, and the shortest, at every length.
+TEST_F(SpareRunsTest, NoneIsShorterOrLongerByMoreThanThreeSixteenths) {
+  for (size_t run = kMediumMax + kLargeStep; run <= kLargeMax; run += kLargeStep) {
+    spares_.Add(kRun, run);
+    EXPECT_EQ(spares_.Take(std::min(run + kLargeStep, kLargeMax + kLargeStep)), 0u) << run;
+    const size_t too_short = run * 16 / 19 - kLargeStep;
+    if (too_short > kMediumMax) {
+      EXPECT_EQ(spares_.Take(too_short), 0u) << run;
+    }
+    ASSERT_EQ(spares_.Take(run), kRun) << run;
+  }
+  EXPECT_EQ(spares_.Count(), 0u);
+}
+
+TEST_F(SpareRunsTest, TheShortestClassThatServesIsTakenFirst) {
+  spares_.Add(kRun, kBytes + kBytes / 16);
+  spares_.Add(2 * kRun, kBytes);
+  spares_.Add(3 * kRun, kBytes);
+
+  EXPECT_EQ(spares_.Take(kBytes), 3 * kRun) << "the one that was freed last";
+  EXPECT_EQ(spares_.Take(kBytes), 2 * kRun);
+  EXPECT_EQ(spares_.Take(kBytes), kRun);
 }
 
 TEST_F(SpareRunsTest, OneIsTakenWhereItIsAligned) {
-  Add(kRun + 4096, kBytes);
+  spares_.Add(kRun + 4096, kBytes);
 
-  EXPECT_EQ(spares_.Take(kBytes, 8192), 0u);
-  EXPECT_EQ(spares_.Take(kBytes, 4096), kRun + 4096);
+  EXPECT_EQ(spares_.TakeAligned(kBytes, 8192), 0u);
+  EXPECT_EQ(spares_.TakeAligned(kBytes, 4096), kRun + 4096);
 }
 
-TEST_F(SpareRunsTest, OneIsWantedOnceItsLengthWasMissedTwice) {
+TEST_F(SpareRunsTest, OneIsWantedOnceItsClassWasMissedTwice) {
   EXPECT_FALSE(spares_.IsWanted(kBytes));
-  EXPECT_EQ(spares_.Take(kBytes, 64), 0u);
+  Miss(kBytes);
   EXPECT_FALSE(spares_.IsWanted(kBytes));
-  EXPECT_EQ(spares_.Take(kBytes, 64), 0u);
+  Miss(kBytes + kLargeStep);
 
   EXPECT_TRUE(spares_.IsWanted(kBytes));
-  EXPECT_TRUE(spares_.IsWanted(kBytes + kSlotBytes - 1)) << "a run may be longer";
-  EXPECT_FALSE(spares_.IsWanted(kBytes - 1));
-  EXPECT_FALSE(spares_.IsWanted(kBytes + kSlotBytes));
+  EXPECT_TRUE(spares_.IsWanted(kBytes + kBytes / 16)) << "it would have served";
+  EXPECT_FALSE(spares_.IsWanted(kBytes * 7 / 8)) << "it is too short";
+  EXPECT_FALSE(spares_.IsWanted(kBytes * 3 / 2)) << "it is too long";
 }
 
-TEST_F(SpareRunsTest, AWorkingSetOfRandomLengthsIsNotWanted) {
-  for (size_t bytes = 40 * kKiB; bytes <= kBytes; bytes += kLargeStep) {
-    EXPECT_EQ(spares_.Take(bytes, 64), 0u);
-    EXPECT_FALSE(spares_.IsWanted(bytes));
+TEST_F(SpareRunsTest, AClassThatIsNoLongerMissedIsNoLongerWanted) {
+  for (int i = 0; i < 2; ++i) Miss(kBytes);
+  for (int i = 0; i < 64; ++i) Miss(40 * kKiB);
+  EXPECT_TRUE(spares_.IsWanted(kBytes)) << "it was, in the period before";
+  for (int i = 0; i < 64; ++i) Miss(40 * kKiB);
+
+  EXPECT_FALSE(spares_.IsWanted(kBytes));
+}
+
+TEST_F(SpareRunsTest, ALongOneIsWantedIfTheLastTwoLongRequestsWereForItsLength) {
+  EXPECT_FALSE(spares_.IsWanted(kLongBytes));
+  for (const size_t between : {200 * kKiB, kLongBytes - kLargeStep}) {
+    Miss(kLongBytes);
+    Miss(between);
+    Miss(kLongBytes);
+    EXPECT_FALSE(spares_.IsWanted(kLongBytes)) << between;
   }
+  Miss(kBytes);
+  Miss(kLongBytes);
+
+  EXPECT_TRUE(spares_.IsWanted(kLongBytes)) << "the one between was short";
+  EXPECT_TRUE(spares_.IsWanted(kLongBytes + kSlotBytes)) << "it would serve";
+  EXPECT_FALSE(spares_.IsWanted(kLongBytes - kLargeStep));
+  EXPECT_FALSE(spares_.IsWanted(200 * kKiB));
 }
 
-TEST_F(SpareRunsTest, TheOldestMakeRoomForBytesAndForNumbers) {
-  EXPECT_EQ(Add(kRun, kBytes), 0u);
-  EXPECT_EQ(Add(2 * kRun, kBytes), 0u);
-  EXPECT_EQ(Add(3 * kRun, kBytes), 1u) << "256 KiB in all";
-  EXPECT_FALSE(spares_.Holds(kRun));
-  EXPECT_TRUE(spares_.Holds(2 * kRun));
-  EXPECT_TRUE(spares_.Holds(3 * kRun));
-  EXPECT_EQ(spares_.all_bytes(), 2 * kBytes);
+TEST_F(SpareRunsTest, BytesAndNumberAreLimited) {
+  const size_t most = SpareRuns::kFreeBytes / kBytes;
+  for (size_t i = 1; i <= most; ++i) {
+    ASSERT_TRUE(spares_.HasRoomFor(kBytes));
+    spares_.Add(i * kRun, kBytes);
+  }
+  EXPECT_FALSE(spares_.HasRoomFor(kBytes));
 
-  for (uintptr_t run = 4; run < 8; ++run) Add(run * kRun, 40 * kKiB);
-  EXPECT_EQ(spares_.Count(), 4u);
-  for (uintptr_t run = 4; run < 8; ++run) EXPECT_TRUE(spares_.Holds(run * kRun));
+  spares_.Allow(SpareRuns::kAllBytes - SpareRuns::kFreeBytes);
+  size_t count = most;
+  for (; spares_.HasRoomFor(kMediumMax + kLargeStep); ++count) {
+    spares_.Add((count + 1) * kRun, kMediumMax + kLargeStep);
+  }
+  EXPECT_EQ(count, 32u);
+  EXPECT_EQ(spares_.Count(), count);
+  EXPECT_EQ(spares_.AllBytes(), most * kBytes + (count - most) * (kMediumMax + kLargeStep));
+}
+
+TEST_F(SpareRunsTest, OneOfEachClassGoesInTurn) {
+  for (uintptr_t i = 1; i <= 3; ++i) spares_.Add(i * kRun, 40 * kKiB);
+  spares_.Add(4 * kRun, kBytes);
+
+  bool long_one_is_gone = false;
+  for (int i = 0; i < 2; ++i) long_one_is_gone |= spares_.TakeAny() == 4 * kRun;
+  EXPECT_TRUE(long_one_is_gone);
+  for (int i = 0; i < 2; ++i) EXPECT_NE(spares_.TakeAny(), 0u);
+  EXPECT_EQ(spares_.TakeAny(), 0u);
+  EXPECT_EQ(spares_.AllBytes(), 0u);
 }
 
 TEST_F(SpareRunsTest, ThoseThatServeNobodyAreStale) {
-  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(spares_.Take(40 * kKiB + i * kLargeStep, 64), 0u);
+  for (size_t i = 0; i < 100; ++i) Miss(40 * kKiB + i * kLargeStep);
   EXPECT_FALSE(spares_.AreStale());
-  Add(kRun, kBytes);
-  EXPECT_FALSE(spares_.AreStale()) << "it has had no time";
-  for (size_t i = 0; i < 100; ++i) EXPECT_EQ(spares_.Take(40 * kKiB + i * kLargeStep, 64), 0u);
+  spares_.Add(kRun, kBytes);
+  EXPECT_EQ(spares_.Take(kBytes), kRun);
+  spares_.Add(kRun, kBytes);
+  EXPECT_FALSE(spares_.AreStale()) << "one has just been of use";
+
+  for (size_t i = 0; i < 100; ++i) Miss(40 * kKiB + i * kLargeStep);
   EXPECT_TRUE(spares_.AreStale());
 
-  EXPECT_EQ(spares_.Take(kBytes, 64), kRun);
-
-  Add(kRun, kBytes);
-  EXPECT_FALSE(spares_.AreStale());
   EXPECT_TRUE(spares_.TestAndClearUsed());
   EXPECT_FALSE(spares_.TestAndClearUsed());
+}
+
+TEST_F(SpareRunsTest, AStolenOneIsNobodysAndLeavesItsRoom) {
+  spares_.Add(kRun, kBytes);
+  spares_.Add(2 * kRun, kBytes);
+  EXPECT_FALSE(spares_.HasRoomFor(kBytes));
+
+  EXPECT_NE(spares_.Steal(), 0u);
+  EXPECT_NE(spares_.Steal(), 0u);
+  EXPECT_EQ(spares_.Steal(), 0u);
+
+  EXPECT_EQ(spares_.Count(), 0u);
+  EXPECT_EQ(spares_.AllBytes(), 0u);
+  EXPECT_FALSE(spares_.Holds(kRun));
+  EXPECT_EQ(spares_.Take(kBytes), 0u);
+  EXPECT_EQ(spares_.TakeAny(), 0u);
+  EXPECT_TRUE(spares_.HasRoomFor(kBytes));
+}
+
+TEST_F(SpareRunsTest, OnlyWhatWasNotUsedIsMarked) {
+  EXPECT_FALSE(spares_.MarkIfUnused(false)) << "there is none";
+  spares_.Add(kRun, kBytes);
+  EXPECT_TRUE(spares_.MarkIfUnused(false));
+  EXPECT_EQ(spares_.Take(kBytes), kRun);
+  spares_.Add(kRun, kBytes);
+  EXPECT_FALSE(spares_.MarkIfUnused(false));
+  EXPECT_FALSE(spares_.TestAndClearMarked());
+
+  EXPECT_TRUE(spares_.MarkIfUnused(true));
+  EXPECT_TRUE(spares_.TestAndClearMarked());
+  EXPECT_FALSE(spares_.TestAndClearMarked());
+}
+
+// One thread takes and adds, another steals: each run is had by one at a time.
+TEST_F(SpareRunsTest, AThiefAndTheOwnerNeverGetTheSameRun) {
+  constexpr size_t kRuns = 2;
+  std::atomic<int> holders[kRuns + 1] = {};
+  std::atomic<uintptr_t> stolen{0};
+  std::atomic<bool> is_over{false};
+  const auto have = [&](uintptr_t run) {
+    EXPECT_EQ(holders[run / kRun].fetch_add(1, std::memory_order_relaxed), 0);
+    holders[run / kRun].fetch_sub(1, std::memory_order_relaxed);
+  };
+  std::thread thief([&] {
+    while (!is_over.load(std::memory_order_relaxed)) {
+      if (stolen.load(std::memory_order_acquire) != 0) continue;
+      const uintptr_t run = spares_.Steal();
+      if (run == 0) continue;
+      have(run);
+      stolen.store(run, std::memory_order_release);
+    }
+  });
+  std::vector<uintptr_t> own = {kRun, 2 * kRun};
+  for (int i = 0; i < 20'000; ++i) {
+    while (!own.empty() && spares_.HasRoomFor(kBytes)) {
+      spares_.Add(own.back(), kBytes);
+      own.pop_back();
+    }
+    if (const uintptr_t run = spares_.Take(kBytes); run != 0) {
+      have(run);
+      own.push_back(run);
+    }
+    if (const uintptr_t run = stolen.load(std::memory_order_acquire); run != 0) {
+      own.push_back(run);
+      stolen.store(0, std::memory_order_release);
+    }
+  }
+  is_over.store(true, std::memory_order_relaxed);
+  thief.join();
+  const size_t all = own.size() + spares_.Count() + (stolen.load() != 0 ? 1 : 0);
+  EXPECT_EQ(all, kRuns);
 }
 
 // With the heap of the process.
@@ -104,7 +236,7 @@ class KeptRunTest : public testing::Test {
  protected:
   KeptRunTest() {
     for (int i = 0; i < 3; ++i) cma_free(block_ = memset(cma_malloc(kBytes), 1, kBytes));
-    EXPECT_EQ(t_cache->spares.all_bytes(), kBytes);
+    EXPECT_EQ(t_cache->spares.AllBytes(), kBytes);
   }
   ~KeptRunTest() override { ThreadCache::FlushCurrent(); }
 
@@ -122,6 +254,14 @@ TEST_F(KeptRunTest, ItIsTheNextOfItsLengthAndDoesNotCarryTheKey) {
 
   EXPECT_EQ(again, block_);
   EXPECT_NE(KeyOf(AddressOf(again)), AddressMap::FreeKey());
+  EXPECT_EQ(cma_malloc_usable_size(again), GoodSize(kBytes));
+  cma_free(again);
+}
+
+TEST_F(KeptRunTest, ItServesALittleLess) {
+  void* const again = cma_malloc(kBytes - 5 * kKiB);
+
+  EXPECT_EQ(again, block_);
   EXPECT_EQ(cma_malloc_usable_size(again), GoodSize(kBytes));
   cma_free(again);
 }
@@ -147,25 +287,49 @@ TEST_F(KeptRunTest, ItCountsAsCachedAndNotAsLive) {
 
 TEST_F(KeptRunTest, ASweepGivesItBackUnlessItWasUsed) {
   SweepLists(t_cache);
-  EXPECT_EQ(t_cache->spares.all_bytes(), kBytes);
+  EXPECT_EQ(t_cache->spares.AllBytes(), kBytes);
 
   SweepLists(t_cache);
-  EXPECT_EQ(t_cache->spares.all_bytes(), 0u);
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
 }
 
 TEST_F(KeptRunTest, OtherLengthsThatMissDriveItOut) {
   std::vector<void*> blocks;
-  for (size_t i = 0; i < 20; ++i) blocks.push_back(cma_malloc(40 * kKiB + i * kLargeStep));
+  for (size_t i = 0; i < 40; ++i) blocks.push_back(cma_malloc(40 * kKiB + i * kLargeStep));
 
-  EXPECT_EQ(t_cache->spares.all_bytes(), 0u);
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
   for (void* block : blocks) cma_free(block);
+}
+
+TEST_F(KeptRunTest, MoreThanEachThreadMayKeepIsClaimedAndLaterNoLonger) {
+  const size_t grown = t_cache->grown_bytes;
+  std::vector<void*> blocks;
+  for (int i = 0; i < 8; ++i) blocks.push_back(cma_malloc(kBytes));
+  for (void* block : blocks) cma_free(block);
+
+  EXPECT_EQ(t_cache->spares.AllBytes(), 8 * kBytes);
+  EXPECT_GT(t_cache->grown_bytes, grown);
+  GiveSpares(t_cache);
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
+  EXPECT_EQ(t_cache->grown_bytes, grown);
 }
 
 TEST_F(KeptRunTest, AnIdleThreadKeepsNone) {
   cma_thread_idle();
 
   cma_free(cma_malloc(16));
-  EXPECT_EQ(t_cache->spares.all_bytes(), 0u);
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
+}
+
+// The thread does not come: others take what it keeps, and it notices when it does.
+TEST_F(KeptRunTest, ATrimByAnotherThreadTakesIt) {
+  std::thread([] { cma_malloc_trim(0); }).join();
+
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
+  void* const again = cma_malloc(kBytes);
+  EXPECT_NE(again, nullptr);
+  cma_free(again);
+  EXPECT_EQ(t_cache->spares.AllBytes(), kBytes);
 }
 
 // What another arena lent waits here too, and goes home from here.
@@ -185,6 +349,34 @@ TEST_F(KeptRunTest, ARunOfAnotherArenaIsKeptAndGoesHome) {
   EXPECT_EQ(lent(), kBytes);
   ThreadCache::FlushCurrent();
   EXPECT_EQ(lent(), 0u);
+}
+
+// A thread that frees what it does not ask for sends it home, a few at a time, and untouched.
+TEST(ForeignRunTest, OneThatIsNotWantedGoesHomeByTheOutbox) {
+  constexpr size_t kShort = 60 * kKiB;
+  cma_free(cma_malloc(16));
+  GiveSpares(t_cache);
+  for (int i = 0; i < 200; ++i) t_cache->spares.NoteMissed(kMediumMax + kLargeStep);
+  Arena* const other = g_heap.arenas.At((t_cache->owner + 1u) % kMaxArenas);
+  const auto lent = [other] {
+    LockGuard guard(other->lock());
+    return other->Stats().run_lent_bytes;
+  };
+  const size_t before = lent();
+  std::byte* const run = other->TakeRun(kShort, 64, nullptr);
+  ASSERT_NE(run, nullptr);
+  memset(run, 1, kShort);
+
+  cma_free(run);
+
+  EXPECT_EQ(t_cache->outbox.bytes(), kShort);
+  EXPECT_EQ(run[8], std::byte{1}) << "it is not marked";
+  ThreadCache::FlushCurrent();
+  {
+    LockGuard guard(other->lock());
+    other->DrainInbox();
+  }
+  EXPECT_EQ(lent(), before);
 }
 
 }  // namespace

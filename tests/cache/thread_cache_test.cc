@@ -57,7 +57,7 @@ class ThreadCacheTest : public testing::Test {
   // Makes the cache look over its lists once, as it does from time to time.
   static void LookOverLists() {
     t_cache->swept = 0;
-    while (t_cache->swept == 0) cma_free(cma_malloc(kLargeMax));
+    while (t_cache->swept == 0) ThreadCache::HomeArena(t_cache);
     LookOverListsNoMore();
   }
 

@@ -172,7 +172,8 @@ TEST_P(KeptDoubleFreeDeathTest, IsReportedByRealloc) {
   EXPECT_EXIT(cma_realloc(Opaque(block), 10), KilledBySignal(SIGABRT), "0x[0-9a-f]+");
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, KeptDoubleFreeDeathTest, testing::Values(33000, 100000, 131072),
+INSTANTIATE_TEST_SUITE_P(Sizes, KeptDoubleFreeDeathTest,
+                         testing::Values(33000, 100000, 131072, 600000, 1048576),
                          [](const auto& size) { return std::to_string(size.param) + "_bytes"; });
 
 TEST(DoubleFreeLimitsDeathTest, ABlockOfSizeZeroIsReportedToo) {
