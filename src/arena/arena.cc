@@ -270,6 +270,7 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     if (c == 0 || c >= kSmallClasses) [[unlikely]] {
       c = ClassOfBlock(block);
       if (c == 0) {
+        if (reinterpret_cast<uint64_t*>(block)[1] == free_key) CheckDoubleFree(0, block);
         std::byte* const one = block;  // so that `block` need not lie in memory
         GiveBlocks(&one, 1);
         continue;

@@ -60,16 +60,16 @@ void Releaser::Run() {
   }
 }
 
-void Releaser::EmptyLeftCaches(bool all) {
-  mark_left_caches_(all);
+bool Releaser::EmptyLeftCaches(bool all) {
+  const bool more_later = mark_left_caches_(all);
   while (empty_left_cache_(true)) {
   }
+  return more_later;
 }
 
 bool Releaser::Round() {
   const uint32_t round = round_.fetch_add(1, std::memory_order_relaxed) + 1;
-  bool pending = false;
-  EmptyLeftCaches(false);
+  bool pending = EmptyLeftCaches(false);
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;

@@ -54,9 +54,9 @@ class Releaser {
   // The caches that ended threads have left for others, and large runs that wait for threads which
   // do not come, both of which the layers above know. A round marks those that are there (of the
   // runs `all`, if all that is free is to be returned), and then gives them back, one cache's at a
-  // time; false when that is done, or if figures are being collected and it may not wait. Called
-  // under no lock.
-  using MarkLeftCaches = void (*)(bool all);
+  // time; false when that is done, or if figures are being collected and it may not wait. The mark
+  // says whether there are runs that a later round may find. Called under no lock.
+  using MarkLeftCaches = bool (*)(bool all);
   using EmptyLeftCache = bool (*)(bool may_wait);
   static void SetLeftCaches(MarkLeftCaches mark, EmptyLeftCache empty) {
     mark_left_caches_ = mark;
@@ -76,9 +76,9 @@ class Releaser {
   Milliseconds Age() const;
   Milliseconds RoundPeriod() const;
 
-  static void EmptyLeftCaches(bool all);
+  static bool EmptyLeftCaches(bool all);
 
-  inline static constinit MarkLeftCaches mark_left_caches_ = [](bool) {};
+  inline static constinit MarkLeftCaches mark_left_caches_ = [](bool) { return false; };
   inline static constinit EmptyLeftCache empty_left_cache_ = [](bool) { return false; };
 
   ArenaSet* const arenas_;

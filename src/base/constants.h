@@ -36,7 +36,7 @@ inline constexpr uint32_t kGranulesPerSlot = kSlotBytes / kGranuleBytes;
 inline constexpr uint32_t kSlotsPerSuperblock = kSuperblockBytes / kSlotBytes;
 
 // Small blocks come from slabs, medium ones from runs through the thread cache, large
-// ones from runs directly, huge ones are mapped alone. Bytes, inclusive. kSmallMax was chosen by
+// ones from runs, huge ones are mapped alone. Bytes, inclusive. kSmallMax was chosen by
 // slot_churn/1 (8 KiB: 1.05 of the time, 1 KiB: 1.2), kMediumMax by
 // slot_churn/1 of up to 64 KiB and realloc_ladder/1; 64 KiB does not fit the table of classes.
 inline constexpr size_t kSmallMax = 16 * kKiB;

@@ -102,7 +102,7 @@ void EnsureHeap() {
   Releaser::SetLeftCaches(
       [](bool all) {
         g_caches.MarkParked();
-        g_caches.MarkSpares(all);
+        return g_caches.MarkSpares(all);
       },
       EmptyMarkedCache);
   // Release pairs with the acquire in HeapIsReady(): everything that was set up is visible.

@@ -83,14 +83,16 @@ ThreadCache* CacheRegistry::TakeMarked() {
   return cache;
 }
 
-void CacheRegistry::MarkSpares(bool all) {
-  if (keepers_.load(std::memory_order_relaxed) == 0) return;
+bool CacheRegistry::MarkSpares(bool all) {
+  if (keepers_.load(std::memory_order_relaxed) == 0) return false;
   LockGuard guard(lock_);
-  bool any = false;
+  bool any_used = false;
   for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
-    any = cache->spares.MarkIfUnused(all) || any;
+    const SpareRuns::Mark mark = cache->spares.MarkIfUnused(all);
+    any_used = any_used || mark == SpareRuns::Mark::kUsed;
+    if (mark == SpareRuns::Mark::kMarked) spares_marked_.store(true, std::memory_order_relaxed);
   }
-  spares_marked_.store(any, std::memory_order_relaxed);
+  return any_used;
 }
 
 bool CacheRegistry::GiveMarkedSpares(void (*give)(uintptr_t run)) {
@@ -98,18 +100,18 @@ bool CacheRegistry::GiveMarkedSpares(void (*give)(uintptr_t run)) {
   LockGuard guard(lock_);
   for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
     if (!cache->spares.TestAndClearMarked()) continue;
-    while (const uintptr_t run = cache->spares.Steal()) give(run);
+    cache->spares.StealAll(give);
     return true;
   }
   spares_marked_.store(false, std::memory_order_relaxed);
   return false;
 }
 
-bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes) {
+bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes, size_t part) {
   if (bytes > cache->claimed_bytes - cache->grown_bytes) {
     const size_t budget = g_options.cache_budget_kib * kKiB;
     const size_t share = budget / std::max(kFewestSharers, count_.load(std::memory_order_relaxed));
-    if (cache->grown_bytes + bytes > share) return false;
+    if (cache->grown_bytes + bytes > share / part) return false;
     const size_t more = std::max(bytes, share / kClaimsPerShare);
     // A look first: where all is claimed every miss of every thread asks.
     if (claimed_.load(std::memory_order_relaxed) + more > budget) return false;

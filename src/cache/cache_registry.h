@@ -36,16 +36,16 @@ class CacheRegistry {
   [[nodiscard]] ThreadCache* TakeMarked() ABSL_LOCKS_EXCLUDED(lock_);
 
   // What threads keep of large runs, and have taken none of since the last call, is to go: that of
-  // `all` threads, even if they have.
-  void MarkSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
+  // `all` threads, even if they have. Whether any keeps some that it may keep.
+  bool MarkSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
   // Hands all of one such thread's to `give`, under the registry's lock; false if there is none.
   bool GiveMarkedSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_);
   // A cache keeps large runs from now on.
   void NoteSpares() { keepers_.fetch_add(1, std::memory_order_relaxed); }
 
-  // Lets a cache grow by `bytes` more; false if that is over the budget, or over the cache's fair
-  // share of it. The caller owns the cache.
-  bool Claim(ThreadCache* cache, size_t bytes);
+  // Lets a cache grow by `bytes` more; false if that is over the budget, or over one `part`-th of
+  // the cache's fair share of it. The caller owns the cache.
+  bool Claim(ThreadCache* cache, size_t bytes, size_t part = 1);
   void Unclaim(ThreadCache* cache, size_t bytes);
   void UnclaimAll(ThreadCache* cache);
 
@@ -73,8 +73,9 @@ class CacheRegistry {
   ThreadCache* TakeOrphan(const ThreadCache* survivor) ABSL_LOCKS_EXCLUDED(lock_);
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
-  // Held while a cache that nobody has adopted is emptied, and while figures are collected: cma
-  // does that by itself, and figures of a program in which nothing happens are to be exact.
+  // Held while a cache that nobody has adopted is emptied, or runs are taken that wait for a thread
+  // which does not come, and while figures are collected: cma does that by itself, and figures of a
+  // program in which nothing happens are to be exact.
   Lock& emptying_lock() ABSL_LOCK_RETURNED(emptying_lock_) { return emptying_lock_; }
 
  private:

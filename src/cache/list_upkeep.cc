@@ -150,7 +150,7 @@ void GiveSpare(uintptr_t block) {
 }
 
 void GiveSpares(ThreadCache* cache) {
-  while (const uintptr_t run = cache->spares.Steal()) GiveSpare(run);
+  cache->spares.StealAll(GiveSpare);
   g_caches.Unclaim(cache, cache->spares.claimed());
   cache->spares.Forget();
 }

@@ -26,7 +26,7 @@ void SpareRuns::NoteMissed(size_t bytes) {
   const uint64_t wanted = asked_again_ | asked_before_;
   // Those that a request of class c may get.
   wanted_ = wanted | wanted << 1 | wanted << 2;
-  ++misses_;
+  misses_ = classes_ != 0 ? misses_ + 1 : 0;
   if (++misses_in_period_ < kPeriod) return;
   misses_in_period_ = 0;
   asked_before_ = asked_again_;
@@ -36,7 +36,6 @@ void SpareRuns::NoteMissed(size_t bytes) {
 
 void SpareRuns::Open(uintptr_t* memory) {
   auto* const table = new (memory) Table{};
-  memset(table->heads, kNone, sizeof table->heads);
   // Release pairs with the acquire in ForEach().
   table_.store(table, std::memory_order_release);
   Forget();
@@ -55,27 +54,32 @@ uintptr_t SpareRuns::TakeAny() {
   return 0;
 }
 
-uintptr_t SpareRuns::Steal() {
-  // Acquire pairs with the release in Open().
-  Table* const table = table_.load(std::memory_order_acquire);
-  for (size_t i = 0; table != nullptr && i < kRuns; ++i) {
-    if (table->addresses[i].load(std::memory_order_relaxed) == 0) continue;
-    const uintptr_t run = table->addresses[i].exchange(0, std::memory_order_acquire);
-    if (run != 0) return run;
+// All that is not in the table's addresses is made anew: a fork may have stopped the thread
+// anywhere, and a thief may be at work.
+void SpareRuns::Relink() {
+  were_stolen_.store(false, std::memory_order_relaxed);
+  Table& table = *table_.load(std::memory_order_relaxed);
+  memset(table.heads, kNone, sizeof table.heads);
+  unused_ = kNone;
+  classes_ = 0;
+  room_ = kFreeBytes + claimed_;
+  for (unsigned i = kRuns; i-- != 0;) {
+    uint8_t* head = &unused_;
+    if (table.addresses[i].load(std::memory_order_relaxed) != 0) {
+      const size_t bytes = table.bytes[i].load(std::memory_order_relaxed);
+      head = &table.heads[ClassOf(bytes)];
+      classes_ |= uint64_t{1} << ClassOf(bytes);
+      room_ -= bytes;
+    }
+    table.next[i] = *head;
+    *head = static_cast<uint8_t>(i);
   }
-  return 0;
 }
 
 void SpareRuns::Forget() {
-  Table* const table = table_.load(std::memory_order_relaxed);
-  if (table == nullptr) return;
-  memset(table->heads, kNone, sizeof table->heads);
-  for (size_t i = 0; i < kRuns; ++i) table->next[i] = static_cast<uint8_t>(i + 1);
-  table->next[kRuns - 1] = kNone;
-  unused_ = 0;
-  classes_ = 0;
   claimed_ = 0;
-  room_ = kFreeBytes;
+  misses_ = 0;
+  if (is_open()) Relink();
 }
 
 }  // namespace cma

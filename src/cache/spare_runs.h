@@ -5,9 +5,8 @@
 // own class that is long enough, or of the next two. (A run is cut as long as was asked for, so
 // this is where a block may be longer, by up to three sixteenths.)
 //
-// Owner:     its cache's thread; not thread-safe. But for Steal(): the holder of the registry's
-// lock
-//            may take runs that wait for a thread which does not come. Either gets a run by an
+// Owner:     its cache's thread; not thread-safe. But for StealAll(): the holder of the registry's
+//            lock may take runs that wait for a thread which does not come. Either gets a run by an
 //            exchange of its address, so only one does. Other threads may ask what is there, and
 //            get a moment's truth.
 // Invariant: every run is in use by its tags, belongs to an arena that threads work with, and
@@ -65,6 +64,7 @@ class SpareRuns {
     return (wanted_ >> ClassOf(bytes) & 1) != 0;
   }
   bool HasRoomFor(size_t bytes) const { return bytes <= room_ && unused_ != kNone; }
+  size_t room() const { return room_; }
   // REQUIRES: there is room.
   void Add(uintptr_t run, size_t bytes) {
     const unsigned c = ClassOf(bytes);
@@ -76,7 +76,7 @@ class SpareRuns {
     classes_ |= uint64_t{1} << c;
     room_ -= bytes;
     table.bytes[i].store(static_cast<uint32_t>(bytes), std::memory_order_relaxed);
-    // Release pairs with the acquire in Steal(): who takes it finds it as it was left.
+    // Release pairs with the acquire in StealAll(): who takes it finds it as it was left.
     table.addresses[i].store(run, std::memory_order_release);
   }
 
@@ -93,23 +93,40 @@ class SpareRuns {
 
   // One that has to go first; 0 if there is none.
   [[nodiscard]] uintptr_t TakeAny();
-  // One that waits for a thread that does not come, on behalf of the holder of the registry's lock;
-  // 0 if there is none.
-  [[nodiscard]] uintptr_t Steal();
-  // After all are stolen, even from a thread that a fork has stopped in the middle. What was
-  // claimed is claimed no longer.
+  // Takes all that wait for a thread that does not come, or that a fork has stopped anywhere. For
+  // the holder of the registry's lock, and for who owns the cache.
+  template <typename F>
+  void StealAll(F give) {
+    // Acquire pairs with the release in Open().
+    Table* const table = table_.load(std::memory_order_acquire);
+    for (size_t i = 0; table != nullptr && i < kRuns; ++i) {
+      if (table->addresses[i].load(std::memory_order_relaxed) == 0) continue;
+      const uintptr_t run = table->addresses[i].exchange(0, std::memory_order_acquire);
+      if (run == 0) continue;
+      give(run);
+      were_stolen_.store(true, std::memory_order_relaxed);
+    }
+  }
+  // Counts stolen ones no longer. REQUIRES: it is open.
+  void DropStolen() {
+    if (were_stolen_.load(std::memory_order_relaxed)) [[unlikely]]
+      Relink();
+  }
+  // The same, and what was claimed is claimed no longer.
   void Forget();
 
   // Whether those that wait served none of the last requests, and should go.
-  bool AreStale() const { return misses_ >= kMostMisses && classes_ != 0; }
+  bool AreStale() const { return misses_ >= kMostMisses; }
   // Whether one was taken since the last time that this was asked.
   bool TestAndClearUsed() { return TestAndUpdate(taken_at_sweep_); }
   // For the holder of the registry's lock: marks them if there are any and none was taken since the
-  // last call, or in any case. Whether that was so.
-  bool MarkIfUnused(bool in_any_case) {
+  // last call, or in any case.
+  enum class Mark { kNone, kMarked, kUsed };
+  Mark MarkIfUnused(bool in_any_case) {
     const bool used = TestAndUpdate(taken_at_round_);
-    marked_ = (in_any_case || !used) && Count() != 0;
-    return marked_;
+    if (Count() == 0) return Mark::kNone;
+    marked_ = marked_ || in_any_case || !used;
+    return marked_ ? Mark::kMarked : Mark::kUsed;
   }
   bool TestAndClearMarked() { return std::exchange(marked_, false); }
 
@@ -152,7 +169,7 @@ class SpareRuns {
   static constexpr unsigned kClasses = 64;
   static constexpr uint64_t kNear = 7;  // own class, and the next two
   static constexpr uint8_t kNone = 0xff;
-  static constexpr uint32_t kMostMisses = 32;
+  static constexpr uint32_t kMostMisses = 16;
   // Requests that found none, after which what was asked for before the last so many no longer
   // counts.
   static constexpr uint32_t kPeriod = 64;
@@ -190,9 +207,12 @@ class SpareRuns {
     const size_t length = table.bytes[i].load(std::memory_order_relaxed);
     if (!Serves(length, bytes)) return 0;
     if (table.addresses[i].load(std::memory_order_relaxed) & (alignment - 1)) return 0;
+    const uintptr_t run = TakeHead(table, c, i, length);
+    if (run == 0) [[unlikely]]
+      return 0;  // stolen
     misses_ = 0;
     taken_.store(taken_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    return TakeHead(table, c, i, length);  // 0: stolen
+    return run;
   }
   uintptr_t TakeHead(Table& table, unsigned c, unsigned i, size_t length) {
     const uintptr_t run = table.addresses[i].exchange(0, std::memory_order_relaxed);
@@ -204,6 +224,7 @@ class SpareRuns {
     room_ += length;
     return run;
   }
+  void Relink();
   uintptr_t TakeNear(unsigned c, size_t bytes, size_t alignment);
   bool TestAndUpdate(uint32_t& seen) {
     const uint32_t taken = taken_.load(std::memory_order_relaxed);
@@ -223,7 +244,7 @@ class SpareRuns {
   size_t long_wanted_ = kNoBytes;  // those that serve so many bytes are, if they are long
   size_t room_ = 0;                // bytes; stolen ones still take theirs
   std::atomic<Table*> table_{nullptr};
-  uint32_t misses_ = 0;  // in a row
+  uint32_t misses_ = 0;  // in a row, while there was one that waited
   std::atomic<uint32_t> taken_{0};
   uint8_t unused_ = kNone;
 
@@ -237,6 +258,7 @@ class SpareRuns {
   uint32_t taken_at_sweep_ = 0;
   uint32_t taken_at_round_ = 0;  // this and the next: guarded by the registry's lock
   bool marked_ = false;
+  std::atomic<bool> were_stolen_{false};
 };
 
 }  // namespace cma

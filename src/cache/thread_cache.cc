@@ -125,9 +125,14 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   g_heap.releaser.NoteFreed();
 }
 
+// Of what a cache may claim in all, large runs may have one in so many: lists need the rest. Not
+// varied; it matters from 16 threads on.
+constexpr size_t kShareOfSpares = 2;
+
 // Whether there is room for a large run of so many bytes to wait with the thread, after others have
 // gone and the budget was asked. REQUIRES: such a one is wanted.
 [[gnu::noinline]] bool MakeRoomForSpare(ThreadCache* cache, size_t bytes) {
+  SlowPath slow(cache);
   SpareRuns& spares = cache->spares;
   if (!spares.is_open()) {
     uintptr_t* const memory = cache->arrays.Take(SpareRuns::kTableWords, g_heap.metadata);
@@ -135,12 +140,16 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
     spares.Open(memory);
     g_caches.NoteSpares();
   }
-  while (!spares.HasRoomFor(bytes)) {
-    if (spares.claimed() < SpareRuns::kAllBytes - SpareRuns::kFreeBytes &&
-        g_caches.Claim(cache, SpareRuns::kClaimBytes)) {
-      spares.Allow(SpareRuns::kClaimBytes);
-      continue;
+  spares.DropStolen();
+  if (bytes > spares.room()) {
+    const size_t missing = RoundUp(bytes - spares.room(), SpareRuns::kClaimBytes);
+    if (SpareRuns::kFreeBytes + spares.claimed() + missing <= SpareRuns::kAllBytes &&
+        g_caches.Claim(cache, missing, kShareOfSpares)) {
+      spares.Allow(missing);
     }
+  }
+  if (bytes > SpareRuns::kFreeBytes + spares.claimed()) return false;
+  while (!spares.HasRoomFor(bytes)) {
     const uintptr_t spare = spares.TakeAny();
     if (spare == 0) return spares.HasRoomFor(bytes);
     GiveSpare(spare);
@@ -150,7 +159,7 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
 
 // Whether the large run waits with the thread from now on. Reports one that waits with any.
 // REQUIRES: kMediumMax < bytes <= SpareRuns::kMostBytes.
-bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes) {
+bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign) {
   SpareRuns& spares = cache->spares;
   auto* const pointer = reinterpret_cast<void*>(block);
   const uint64_t key = AddressMap::FreeKey();
@@ -159,6 +168,9 @@ bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes) {
     ReportDoubleFree(pointer, bytes);
   }
   if (!spares.IsWanted(bytes)) return false;
+  // It may be on its way home already: its arena will tell.
+  if (is_foreign && cache->outbox.RecentOf(block) == block) [[unlikely]]
+    return false;
   if (!spares.HasRoomFor(bytes) && !MakeRoomForSpare(cache, bytes)) return false;
   KeyOf(block) = key;
   spares.Add(block, bytes);
@@ -199,8 +211,9 @@ void FreeLarge(ThreadCache* cache, uintptr_t block, size_t bytes, Superblock* su
   auto* const pointer = reinterpret_cast<void*>(block);
   if (IsUserHeap(owner)) [[unlikely]]
     return FreeOther(pointer, superblock);
-  if (KeepRun(cache, block, bytes)) return;
-  if (owner == cache->owner || bytes > Outbox::kMostBytes) return FreeOther(pointer, superblock);
+  const bool is_foreign = owner != cache->owner;
+  if (KeepRun(cache, block, bytes, is_foreign)) return;
+  if (!is_foreign || bytes > Outbox::kMostBytes) return FreeOther(pointer, superblock);
   if (cache->outbox.TryAdd(block, bytes, size_t{owner} + 1)) return;
   SendLargeHome(block, bytes, superblock, owner);
 }
@@ -315,8 +328,13 @@ void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit, size_
   }
 }
 
-Arena* ThreadCache::HomeArena(ThreadCache* cache) {
+Arena* ThreadCache::HomeArena(ThreadCache* cache, size_t missed_bytes) {
   SlowPath slow(cache);
+  if (missed_bytes > kMediumMax) {
+    cache->spares.NoteMissed(missed_bytes);
+    if (cache->spares.AreStale()) [[unlikely]]
+      GiveSpares(cache);
+  }
   CountEvent(cache);
   FollowCpu(cache);
   return cache->arena;

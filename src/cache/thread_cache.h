@@ -1,7 +1,9 @@
 // One thread's free blocks: the whole fast path of malloc and free.
 //
-// Owner:     its thread; no lock, no atomic operation. Other threads read depths for statistics
-//            (a moment's truth). A fork's child empties the caches of threads that it lacks.
+// Owner:     its thread; no lock, no atomic operation but for large runs, which others may take
+// away
+//            (SpareRuns). Other threads read depths for statistics (a moment's truth). A fork's
+//            child empties the caches of threads that it lacks.
 // Lists:     one stack per size class. A miss fetches half a list from the arena, an overflow
 //            gives half a list back; the capacity doubles with misses while the process-wide
 //            budget lasts, and falls again when a list goes unused.
@@ -61,7 +63,7 @@ struct ThreadCache {
   uint8_t met_here = 0;      // misses on its arena's CPU, after one of another thread
   bool mixed = false;        // lists may hold blocks of other arenas
   std::atomic<bool> in_slow_path{false};  // a fork's child must not trust the lists
-  size_t grown_bytes = 0;    // what the lists have grown by
+  size_t grown_bytes = 0;    // what the lists have grown by, and large runs have claimed
   size_t claimed_bytes = 0;  // this cache's part of the budget: that, and some in advance
 
   void SetArena(Arena* its_arena) {
@@ -82,8 +84,9 @@ struct ThreadCache {
   // `remainder` what the entry's reciprocal says of the block's offset.
   static void FreeSlow(void* block, ThreadCache* cache, size_t unit, size_t remainder) noexcept;
 
-  // The arena that serves the cache's thread, after a look at which CPU it runs on.
-  static Arena* HomeArena(ThreadCache* cache);
+  // The arena that serves the cache's thread, after a look at which CPU it runs on: for a run of so
+  // many bytes, if it is not 0, of which none was kept.
+  static Arena* HomeArena(ThreadCache* cache, size_t missed_bytes = 0);
 
   // After the OS has refused memory: gives it everything that is free and within reach.
   static void Reclaim();

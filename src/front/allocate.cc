@@ -34,12 +34,8 @@ void* PopAligned(const BlockShape& shape) {
 
 [[gnu::noinline]] void* AllocateRunMissed(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
-  if (cache != nullptr && bytes > kMediumMax) {
-    cache->spares.NoteMissed(bytes);
-    if (cache->spares.AreStale()) [[unlikely]]
-      GiveSpares(cache);
-  }
-  Arena* const arena = cache != nullptr ? ThreadCache::HomeArena(cache) : g_heap.arenas.Current();
+  Arena* const arena =
+      cache != nullptr ? ThreadCache::HomeArena(cache, bytes) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
   void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);
   if (block == nullptr) [[unlikely]] {

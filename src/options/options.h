@@ -84,8 +84,9 @@ inline constexpr OptionInfo kOptions[] = {
      "allocates"},
     {"cache_budget_kib", &Options::cache_budget_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime,
      1, uint64_t{1} << 37,
-     "what all thread caches together may hold in lists that have grown; on more than 64 usable "
-     "CPUs the default is 512 for each"},
+     "what all thread caches together may hold in lists that have grown, and of large blocks "
+     "beyond "
+     "256 KiB per thread; on more than 64 usable CPUs the default is 512 for each"},
     {"depot_kib", &Options::depot_kib, OptionUnit::kKibibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 30,
      "what an arena may keep ready for its threads, in addition to 1/32 of its memory"},

@@ -16,7 +16,8 @@
 namespace cma {
 
 enum class LockRank : uint8_t {
-  kEmptying,     // a cache that an ended thread has left, on its way; or collecting figures
+  kEmptying,  // a cache that an ended thread has left, or runs of one that sleeps, on their way; or
+              // collecting figures
   kUserHeaps,    // making and destroying heaps of the program
   kStartUp,      // first use of the heap
   kRegistry,     // lists of thread caches

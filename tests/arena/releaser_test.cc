@@ -58,16 +58,20 @@ class LeftCachesTest : public ReleaserTest {
  protected:
   LeftCachesTest() {
     g_left_caches = g_marked_caches = 0;
-    Releaser::SetLeftCaches([](bool) { g_marked_caches = g_left_caches; },
-                            [](bool) {
-                              if (g_marked_caches == 0) return false;
-                              --g_left_caches;
-                              --g_marked_caches;
-                              return true;
-                            });
+    Releaser::SetLeftCaches(
+        [](bool) {
+          g_marked_caches = g_left_caches;
+          return false;
+        },
+        [](bool) {
+          if (g_marked_caches == 0) return false;
+          --g_left_caches;
+          --g_marked_caches;
+          return true;
+        });
   }
   ~LeftCachesTest() override {
-    Releaser::SetLeftCaches([](bool) {}, [](bool) { return false; });
+    Releaser::SetLeftCaches([](bool) { return false; }, [](bool) { return false; });
   }
 };
 

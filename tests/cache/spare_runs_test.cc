@@ -1,6 +1,7 @@
 #include "cache/spare_runs.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <string.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "cache/cache_registry.h"
 #include "cache/list_upkeep.h"
 #include "front/allocate.h"
+#include "options/options.h"
 
 namespace cma {
 namespace {
@@ -147,11 +149,12 @@ TEST_F(SpareRunsTest, OneOfEachClassGoesInTurn) {
 
 TEST_F(SpareRunsTest, ThoseThatServeNobodyAreStale) {
   for (size_t i = 0; i < 100; ++i) Miss(40 * kKiB + i * kLargeStep);
-  EXPECT_FALSE(spares_.AreStale());
+  EXPECT_FALSE(spares_.AreStale()) << "there is none";
   spares_.Add(kRun, kBytes);
+  Miss(40 * kKiB);
+  EXPECT_FALSE(spares_.AreStale()) << "it has had no time";
   EXPECT_EQ(spares_.Take(kBytes), kRun);
   spares_.Add(kRun, kBytes);
-  EXPECT_FALSE(spares_.AreStale()) << "one has just been of use";
 
   for (size_t i = 0; i < 100; ++i) Miss(40 * kKiB + i * kLargeStep);
   EXPECT_TRUE(spares_.AreStale());
@@ -165,28 +168,49 @@ TEST_F(SpareRunsTest, AStolenOneIsNobodysAndLeavesItsRoom) {
   spares_.Add(2 * kRun, kBytes);
   EXPECT_FALSE(spares_.HasRoomFor(kBytes));
 
-  EXPECT_NE(spares_.Steal(), 0u);
-  EXPECT_NE(spares_.Steal(), 0u);
-  EXPECT_EQ(spares_.Steal(), 0u);
+  std::vector<uintptr_t> stolen;
+  spares_.StealAll([&](uintptr_t run) { stolen.push_back(run); });
 
+  EXPECT_EQ(stolen.size(), 2u);
   EXPECT_EQ(spares_.Count(), 0u);
   EXPECT_EQ(spares_.AllBytes(), 0u);
   EXPECT_FALSE(spares_.Holds(kRun));
   EXPECT_EQ(spares_.Take(kBytes), 0u);
+  EXPECT_FALSE(spares_.TestAndClearUsed()) << "it served nobody";
   EXPECT_EQ(spares_.TakeAny(), 0u);
   EXPECT_TRUE(spares_.HasRoomFor(kBytes));
 }
 
-TEST_F(SpareRunsTest, OnlyWhatWasNotUsedIsMarked) {
-  EXPECT_FALSE(spares_.MarkIfUnused(false)) << "there is none";
+TEST_F(SpareRunsTest, StolenOnesAreDroppedAtOnceAndOthersStay) {
   spares_.Add(kRun, kBytes);
-  EXPECT_TRUE(spares_.MarkIfUnused(false));
+  spares_.StealAll([](uintptr_t) {});
+  spares_.Add(2 * kRun, kBytes + kBytes / 4);
+  EXPECT_FALSE(spares_.HasRoomFor(kBytes));
+
+  spares_.DropStolen();
+
+  EXPECT_TRUE(spares_.HasRoomFor(kBytes));
+  EXPECT_EQ(spares_.AllBytes(), kBytes + kBytes / 4);
+  EXPECT_EQ(spares_.Take(kBytes + kBytes / 4), 2 * kRun);
+}
+
+TEST_F(SpareRunsTest, OnlyWhatWasNotUsedIsMarked) {
+  using Mark = SpareRuns::Mark;
+  EXPECT_EQ(spares_.MarkIfUnused(false), Mark::kNone);
+  spares_.Add(kRun, kBytes);
   EXPECT_EQ(spares_.Take(kBytes), kRun);
   spares_.Add(kRun, kBytes);
-  EXPECT_FALSE(spares_.MarkIfUnused(false));
+  EXPECT_EQ(spares_.MarkIfUnused(false), Mark::kUsed);
   EXPECT_FALSE(spares_.TestAndClearMarked());
 
-  EXPECT_TRUE(spares_.MarkIfUnused(true));
+  EXPECT_EQ(spares_.MarkIfUnused(false), Mark::kMarked);
+  EXPECT_TRUE(spares_.TestAndClearMarked());
+  EXPECT_FALSE(spares_.TestAndClearMarked());
+
+  EXPECT_EQ(spares_.Take(kBytes), kRun);
+  spares_.Add(kRun, kBytes);
+  EXPECT_EQ(spares_.MarkIfUnused(true), Mark::kMarked);
+  EXPECT_EQ(spares_.MarkIfUnused(false), Mark::kMarked) << "until they are taken";
   EXPECT_TRUE(spares_.TestAndClearMarked());
   EXPECT_FALSE(spares_.TestAndClearMarked());
 }
@@ -203,11 +227,12 @@ TEST_F(SpareRunsTest, AThiefAndTheOwnerNeverGetTheSameRun) {
   };
   std::thread thief([&] {
     while (!is_over.load(std::memory_order_relaxed)) {
-      if (stolen.load(std::memory_order_acquire) != 0) continue;
-      const uintptr_t run = spares_.Steal();
-      if (run == 0) continue;
-      have(run);
-      stolen.store(run, std::memory_order_release);
+      spares_.StealAll([&](uintptr_t run) {
+        have(run);
+        // One at a time goes back to the owner.
+        while (stolen.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+        stolen.store(run, std::memory_order_release);
+      });
     }
   });
   std::vector<uintptr_t> own = {kRun, 2 * kRun};
@@ -226,7 +251,16 @@ TEST_F(SpareRunsTest, AThiefAndTheOwnerNeverGetTheSameRun) {
     }
   }
   is_over.store(true, std::memory_order_relaxed);
+  std::thread taker([&] {
+    while (own.size() + spares_.Count() < kRuns) {
+      if (const uintptr_t run = stolen.exchange(0, std::memory_order_acq_rel); run != 0) {
+        own.push_back(run);
+      }
+      std::this_thread::yield();
+    }
+  });
   thief.join();
+  taker.join();
   const size_t all = own.size() + spares_.Count() + (stolen.load() != 0 ? 1 : 0);
   EXPECT_EQ(all, kRuns);
 }
@@ -314,6 +348,30 @@ TEST_F(KeptRunTest, MoreThanEachThreadMayKeepIsClaimedAndLaterNoLonger) {
   EXPECT_EQ(t_cache->grown_bytes, grown);
 }
 
+TEST_F(KeptRunTest, NoneGoesForOneThatCannotStay) {
+  const uint64_t budget = g_options.cache_budget_kib;
+  g_options.cache_budget_kib = 0;
+  void* const others[] = {cma_malloc(kLongBytes), cma_malloc(kLongBytes)};
+  for (void* other : others) cma_free(other);
+
+  EXPECT_EQ(t_cache->spares.AllBytes(), kBytes);
+  g_options.cache_budget_kib = budget;
+}
+
+// Large runs may claim half of what a thread may.
+TEST_F(KeptRunTest, ListsHaveTheirPartOfTheBudget) {
+  const uint64_t budget = g_options.cache_budget_kib;
+  ThreadCache::FlushCurrent();
+  g_options.cache_budget_kib = 8 * 1024;  // a thread's share is 1 MiB
+  std::vector<void*> blocks;
+  for (int i = 0; i < 12; ++i) blocks.push_back(cma_malloc(kBytes));
+  for (void* block : blocks) cma_free(block);
+
+  EXPECT_EQ(t_cache->spares.claimed(), 512 * kKiB);
+  EXPECT_EQ(t_cache->spares.AllBytes(), 7 * kBytes);
+  g_options.cache_budget_kib = budget;
+}
+
 TEST_F(KeptRunTest, AnIdleThreadKeepsNone) {
   cma_thread_idle();
 
@@ -351,32 +409,73 @@ TEST_F(KeptRunTest, ARunOfAnotherArenaIsKeptAndGoesHome) {
   EXPECT_EQ(lent(), 0u);
 }
 
-// A thread that frees what it does not ask for sends it home, a few at a time, and untouched.
-TEST(ForeignRunTest, OneThatIsNotWantedGoesHomeByTheOutbox) {
-  constexpr size_t kShort = 60 * kKiB;
-  cma_free(cma_malloc(16));
-  GiveSpares(t_cache);
-  for (int i = 0; i < 200; ++i) t_cache->spares.NoteMissed(kMediumMax + kLargeStep);
-  Arena* const other = g_heap.arenas.At((t_cache->owner + 1u) % kMaxArenas);
-  const auto lent = [other] {
-    LockGuard guard(other->lock());
-    return other->Stats().run_lent_bytes;
-  };
-  const size_t before = lent();
-  std::byte* const run = other->TakeRun(kShort, 64, nullptr);
-  ASSERT_NE(run, nullptr);
-  memset(run, 1, kShort);
+// A thread that frees what it does not ask for sends it home, a few at a time.
+class ForeignRunTest : public testing::Test {
+ protected:
+  static constexpr size_t kShort = 60 * kKiB;
 
-  cma_free(run);
+  ForeignRunTest() {
+    cma_free(cma_malloc(16));
+    GiveSpares(t_cache);
+    for (int i = 0; i < 200; ++i) t_cache->spares.NoteMissed(kMediumMax + kLargeStep);
+    other_ = g_heap.arenas.At((t_cache->owner + 1u) % kMaxArenas);
+    run_ = other_->TakeRun(kShort, 64, nullptr);
+    memset(run_, 1, kShort);
+  }
+  ~ForeignRunTest() override { Deliver(); }
+
+  // What waits here, and in the inbox, is taken in.
+  void Deliver() {
+    ThreadCache::FlushCurrent();
+    LockGuard guard(other_->lock());
+    other_->DrainInbox();
+  }
+  static void WantRuns() {
+    for (int i = 0; i < 2; ++i) t_cache->spares.NoteMissed(kShort);
+  }
+
+  Arena* other_ = nullptr;
+  std::byte* run_ = nullptr;
+};
+using ForeignRunDeathTest = ForeignRunTest;
+
+TEST_F(ForeignRunTest, OneThatIsNotWantedGoesHomeByTheOutbox) {
+  cma_free(run_);
 
   EXPECT_EQ(t_cache->outbox.bytes(), kShort);
-  EXPECT_EQ(run[8], std::byte{1}) << "it is not marked";
-  ThreadCache::FlushCurrent();
-  {
-    LockGuard guard(other->lock());
-    other->DrainInbox();
-  }
-  EXPECT_EQ(lent(), before);
+  EXPECT_EQ(run_[8], std::byte{1}) << "it is not marked";
+  Deliver();
+  LockGuard guard(other_->lock());
+  EXPECT_EQ(other_->Stats().run_lent_bytes, 0u);
+}
+
+TEST_F(ForeignRunDeathTest, OneThatWaitsInAnotherThreadTooIsReportedByItsArena) {
+  cma_free(run_);
+
+  EXPECT_EXIT(
+      {
+        std::thread([&] {
+          cma_free(cma_malloc(16));
+          WantRuns();
+          cma_free(run_);
+          Deliver();
+        }).join();
+        Deliver();
+      },
+      testing::KilledBySignal(SIGABRT), "^cma: double free of");
+}
+
+TEST_F(ForeignRunDeathTest, OneThatIsWantedTheSecondTimeIsReportedByItsArena) {
+  EXPECT_EXIT(
+      {
+        cma_free(run_);
+        t_cache->outbox.PostAll(g_heap.arenas);
+        WantRuns();
+        cma_free(run_);
+        Deliver();
+      },
+      testing::KilledBySignal(SIGABRT), "^cma: double free of");
+  cma_free(run_);  // for the first time here
 }
 
 }  // namespace
