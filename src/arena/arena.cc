@@ -270,9 +270,7 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     if (c == 0 || c >= kSmallClasses) [[unlikely]] {
       c = ClassOfBlock(block);
       if (c == 0) {
-        if (reinterpret_cast<uint64_t*>(block)[1] == free_key) CheckDoubleFree(0, block);
-        std::byte* const one = block;  // so that `block` need not lie in memory
-        GiveBlocks(&one, 1);
+        TakeInLarge(block, lists);
         continue;
       }
     }
@@ -293,6 +291,14 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     depot.blocks[depot.count++] = block;
     depot_bytes_ = bytes;
   }
+}
+
+void Arena::TakeInLarge(std::byte* block, BlockList* lists) {
+  const uintptr_t address = AddressOf(block);
+  if (KeyOf(address) == AddressMap::FreeKey()) [[unlikely]]
+    CheckDoubleFree(0, block);
+  if (IsFull(lists[0])) return GiveBlocks(&block, 1);
+  Push(lists, 0, address, AddressMap::FreeKey());
 }
 
 // 0 for a large run. REQUIRES: it is a block of a slab or a used run of this arena, by what the map

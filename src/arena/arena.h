@@ -97,7 +97,7 @@ class alignas(kIsolation) Arena {
   static void SetCacheProbe(CacheProbe probe) { cache_probe_ = probe; }
   // Takes in what other arenas' threads have posted, and marks the blocks as free: the poster has
   // not touched them. As far as there is room they go into `lists`, one for each size class: those
-  // of the calling thread's cache, if this is its arena.
+  // of the calling thread's cache, if this is its arena. List 0 is for large runs.
   void DrainInbox(BlockList* lists = g_no_lists.data()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   // A run of `bytes` at a multiple of `alignment`; nullptr if there is none and the OS refuses memory
@@ -241,6 +241,7 @@ class alignas(kIsolation) Arena {
   SizeClass ClassOfBlock(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t DepotLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void TakeIn(const Parcel* parcel, BlockList* lists) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void TakeInLarge(std::byte* block, BlockList* lists) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void EmptyDepot(Depot& depot, SizeClass c, size_t keep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepDepots(bool at_once) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 

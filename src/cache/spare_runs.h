@@ -36,6 +36,8 @@ class SpareRuns {
   static constexpr size_t kClaimBytes = 256 * kKiB;
   static_assert((kAllBytes - kFreeBytes) % kClaimBytes == 0);
 
+  static constexpr size_t kRuns = 32;
+
   constexpr SpareRuns() = default;
 
   // One of `bytes` or a little more, which is the caller's then; 0 if there is none.
@@ -164,7 +166,6 @@ class SpareRuns {
   }
 
  private:
-  static constexpr size_t kRuns = 32;
   static constexpr unsigned kPerDoubling = 16;
   static constexpr unsigned kClasses = 64;
   static constexpr uint64_t kNear = 7;  // own class, and the next two

@@ -205,6 +205,20 @@ bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign)
   SendHome(cache, block, owner, bytes);
 }
 
+// The same for one that has come home, and carries the key; or it goes to its arena.
+void KeepOrGive(ThreadCache* cache, uintptr_t block) {
+  Superblock* const superblock = g_address_map.FindSuperblock(block);
+  const size_t bytes = size_t{UsedGranulesAt(superblock, block)} << kGranuleShift;
+  SpareRuns& spares = cache->spares;
+  if (bytes == 0 || spares.HoldsOf(block, bytes)) {
+    ReportDoubleFree(reinterpret_cast<void*>(block), bytes);
+  }
+  if (!spares.IsWanted(bytes) || (!spares.HasRoomFor(bytes) && !MakeRoomForSpare(cache, bytes))) {
+    return GiveSpare(block);
+  }
+  spares.Add(block, bytes);
+}
+
 // A large run of a length that may wait, here or on its way home to another arena.
 void FreeLarge(ThreadCache* cache, uintptr_t block, size_t bytes, Superblock* superblock,
                uint16_t owner) {
@@ -326,6 +340,25 @@ void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit, size_
                             AddressMap::PlaceOf(entry))) [[unlikely]] {
     FreeOddly(pointer, cache, unit);
   }
+}
+
+bool ThreadCache::FetchSpares(ThreadCache* cache) {
+  Arena* const arena = cache->arena;
+  if (!arena->HasPost()) return false;
+  SlowPath slow(cache);
+  uintptr_t slots[SlotCount(SpareRuns::kRuns)] = {kBottomMark};
+  slots[SlotCount(SpareRuns::kRuns) - 1] = kFullMark;
+  // List 0 is of use for a moment: while this thread frees nothing.
+  BlockList& runs = cache->lists[0];
+  runs = slots + 1;
+  {
+    LockGuard guard(arena->lock());
+    arena->DrainInbox(cache->lists.data());
+  }
+  const uintptr_t* const end = runs;
+  runs = g_no_slots + 1;
+  for (const uintptr_t* run = slots + 1; run != end; ++run) KeepOrGive(cache, *run);
+  return end != slots + 1;
 }
 
 Arena* ThreadCache::HomeArena(ThreadCache* cache, size_t missed_bytes) {

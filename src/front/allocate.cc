@@ -32,11 +32,22 @@ void* PopAligned(const BlockShape& shape) {
   return reinterpret_cast<void*>(Pop(lists, c));
 }
 
+// A large run that waits with the thread; nullptr if no fitting one does. REQUIRES: bytes >
+// kMediumMax.
+void* TakeSpare(size_t bytes, size_t alignment) {
+  const uintptr_t spare = t_cache->spares.TakeAligned(bytes, alignment);
+  if (spare != 0) KeyOf(spare) = 0;
+  return reinterpret_cast<void*>(spare);
+}
+
 [[gnu::noinline]] void* AllocateRunMissed(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
   Arena* const arena =
       cache != nullptr ? ThreadCache::HomeArena(cache, bytes) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
+  if (cache != nullptr && bytes > kMediumMax && ThreadCache::FetchSpares(cache)) {
+    if (void* const spare = TakeSpare(bytes, alignment)) return spare;
+  }
   void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);
   if (block == nullptr) [[unlikely]] {
     const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
@@ -55,10 +66,7 @@ void* PopAligned(const BlockShape& shape) {
 
 void* AllocateRun(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   if (bytes > kMediumMax) {
-    if (const uintptr_t spare = t_cache->spares.TakeAligned(bytes, alignment); spare != 0) {
-      KeyOf(spare) = 0;
-      return reinterpret_cast<void*>(spare);
-    }
+    if (void* const spare = TakeSpare(bytes, alignment)) return spare;
   }
   return AllocateRunMissed(bytes, alignment, zero_pages);
 }

@@ -409,6 +409,71 @@ TEST_F(KeptRunTest, ARunOfAnotherArenaIsKeptAndGoesHome) {
   EXPECT_EQ(lent(), 0u);
 }
 
+// Runs that other threads have freed, and posted to the arena of this one.
+class PostedRunTest : public testing::Test {
+ protected:
+  static constexpr size_t kShort = 60 * kKiB;
+
+  PostedRunTest() {
+    cma_free(cma_malloc(16));
+    ThreadCache::FlushCurrent();
+    for (void*& run : runs_) run = memset(cma_malloc(kShort), 1, kShort);
+  }
+  ~PostedRunTest() override { ThreadCache::FlushCurrent(); }
+
+  static void FreeElsewhere(std::vector<void*> runs) {
+    std::thread([runs] {
+      for (void* run : runs) {
+        cma_free(run);
+        t_cache->outbox.PostAll(g_heap.arenas);
+      }
+    }).join();
+  }
+  static void WantRuns() {
+    for (int i = 0; i < 2; ++i) t_cache->spares.NoteMissed(kShort);
+  }
+
+  std::vector<void*> runs_{3};
+};
+using PostedRunDeathTest = PostedRunTest;
+
+TEST_F(PostedRunTest, TheyWaitWithTheThreadThatWantsThem) {
+  FreeElsewhere(runs_);
+  if (!t_cache->arena->HasPost()) GTEST_SKIP() << "one CPU, one arena";
+  WantRuns();
+
+  void* const again = cma_malloc(kShort);
+
+  EXPECT_EQ(std::count(runs_.begin(), runs_.end(), again), 1);
+  EXPECT_NE(KeyOf(AddressOf(again)), AddressMap::FreeKey());
+  EXPECT_EQ(t_cache->spares.Count(), runs_.size() - 1);
+  EXPECT_TRUE(IsFull(t_cache->lists[0])) << "nothing is freed into it";
+  cma_free(again);
+}
+
+TEST_F(PostedRunTest, TheyGoToTheArenaIfNobodyWantsThem) {
+  FreeElsewhere(runs_);
+  if (!t_cache->arena->HasPost()) GTEST_SKIP() << "one CPU, one arena";
+  for (int i = 0; i < 200; ++i) t_cache->spares.NoteMissed(kMediumMax + kLargeStep);
+
+  void* const other = cma_malloc(500 * kKiB);
+
+  EXPECT_FALSE(t_cache->arena->HasPost());
+  EXPECT_EQ(t_cache->spares.Count(), 0u);
+  cma_free(other);
+}
+
+TEST_F(PostedRunDeathTest, OneThatComesHomeTwiceIsReported) {
+  EXPECT_EXIT(
+      {
+        for (int i = 0; i < 2; ++i) FreeElsewhere({runs_[0]});
+        WantRuns();
+        static_cast<void>(cma_malloc(kShort));
+      },
+      testing::KilledBySignal(SIGABRT), "^cma: double free of");
+  for (void* run : runs_) cma_free(run);
+}
+
 // A thread that frees what it does not ask for sends it home, a few at a time.
 class ForeignRunTest : public testing::Test {
  protected:
