@@ -205,7 +205,8 @@ bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign)
   SendHome(cache, block, owner, bytes);
 }
 
-// The same for one that has come home, and carries the key; or it goes to its arena.
+// A large run that has come home, and carries the key: it waits with the thread if it is wanted, or
+// goes to its arena. Reports one that waits already.
 void KeepOrGive(ThreadCache* cache, uintptr_t block) {
   Superblock* const superblock = g_address_map.FindSuperblock(block);
   const size_t bytes = size_t{UsedGranulesAt(superblock, block)} << kGranuleShift;
