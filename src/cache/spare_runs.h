@@ -86,7 +86,7 @@ class SpareRuns {
   static constexpr size_t kTableWords = 64;
   bool is_open() const { return table_.load(std::memory_order_relaxed) != nullptr; }
   void Open(uintptr_t* memory);
-  // What may wait beyond kFreeBytes. REQUIRES: it is open.
+  // What may wait beyond kFreeBytes.
   size_t claimed() const { return claimed_; }
   void Allow(size_t more) {
     claimed_ += more;

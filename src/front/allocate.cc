@@ -4,7 +4,6 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
-#include "cache/list_upkeep.h"
 #include "front/or_no_memory.h"
 #include "heaps/block_shape.h"
 #include "runs/zero_run.h"
