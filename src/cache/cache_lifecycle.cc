@@ -23,6 +23,13 @@ static_assert(sizeof(ThreadCache) <= kCacheBytes - 512, "some lists have their f
 constinit ThreadCache g_no_cache;
 constinit ThreadCache g_ended_cache;
 
+// Where every arena has a thread already there are more threads than CPUs, and many may never do
+// much: so many of their first allocations and frees, and they have a cache. Chosen by idle_threads
+// with
+// --churn-kib 16 (half); double is the same there and in thread_phases/8.
+constexpr uint32_t kCallsBeforeCache = 128;
+constinit thread_local uint32_t t_calls_without_cache = 0;
+
 // Set when a thread exit can be told.
 constinit std::atomic<bool> g_heap_ready{false};
 constinit std::atomic<bool> g_fork_registered{false};
@@ -69,6 +76,7 @@ ThreadCache* NewCache(Arena* arena) {
 }
 
 // What a thread that has ended has left, or a new one: best with an arena that no other thread has.
+// nullptr as well if the thread is to go on without one.
 ThreadCache* CacheForNewThread() {
   if (g_caches.caches() != 0) g_heap.arenas.UseAll();
   Arena* const current = g_heap.arenas.Current();
@@ -76,6 +84,10 @@ ThreadCache* CacheForNewThread() {
   if (ThreadCache* const left = g_caches.Adopt(current, true)) return left;
   if (Arena* const unused = g_heap.arenas.JoinForNewThread()) return NewCache(unused);
   if (ThreadCache* const left = g_caches.Adopt(current, false)) return left;
+  if (t_calls_without_cache < kCallsBeforeCache) {
+    ++t_calls_without_cache;
+    return nullptr;
+  }
   current->Join();
   return NewCache(current);
 }

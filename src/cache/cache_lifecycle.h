@@ -7,8 +7,9 @@
 namespace cma {
 
 // The calling thread's cache, made if need be, and with the first one the heap itself. nullptr if
-// there is no memory for it, in a hardened mode, or if the thread is past the point where it could
-// be cleaned up: such a thread works on the arenas directly.
+// there is no memory for it, in a hardened mode, if the thread is past the point where it could be
+// cleaned up, or if it is one of many and has hardly allocated yet: such a thread works on the
+// arenas directly.
 ThreadCache* CurrentCache();
 
 // Makes sure that the heap is set up: options, address map, arenas.

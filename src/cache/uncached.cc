@@ -50,6 +50,11 @@ void MaybeZero(void* block, size_t bytes) {
 
 void FreeUncached(uintptr_t block, SizeClass c, uint16_t owner) {
   const size_t bytes = ClassBytes(c);
+  if (!IsHardened()) {
+    // Threads that have a cache look for it, and there only.
+    KeyOf(block) = g_address_map.FreeKey();
+    return GiveHome(block, owner);
+  }
   if (!g_quarantine.IsOn()) {
     MaybeZero(reinterpret_cast<void*>(block), bytes);
     return GiveHome(block, owner);
