@@ -13,11 +13,11 @@
 
 namespace cma {
 
-// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B, 128 of
-// 512 B, two of the largest. Small lists were chosen by larson_server/1 (half) and
-// producer_consumer/8 (double), larger ones by slot_churn/1.
+// Bytes that one list may grow to by misses, if the budget allows: 254 blocks up to 128 B and of
+// 512 B, 128 of 1 KiB, four of the largest. Small lists were chosen by larson_server/1 (half) and
+// producer_consumer/8 (double), larger ones by single_size_loop/1 of 1 KiB and slot_churn/1.
 inline constexpr size_t kSmallListBytes = 32 * kKiB;
-inline constexpr size_t kLargerListBytes = 64 * kKiB;
+inline constexpr size_t kLargerListBytes = 128 * kKiB;
 // Blocks of larger lists. Chosen by single_size_loop/1 of 1 KiB.
 inline constexpr size_t kLargerListFrom = 512;
 constexpr size_t ListBytes(SizeClass c) {

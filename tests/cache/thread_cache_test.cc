@@ -128,7 +128,7 @@ TEST_F(ThreadCacheTest, NoListHoldsMoreThanItsBytes) {
     Free(blocks);
 
     EXPECT_LE(t_cache->depth(c), CapacityOf(c));
-    EXPECT_LE(CapacityOf(c) * bytes, std::max(64 * kKiB, 2 * bytes)) << bytes;
+    EXPECT_LE(CapacityOf(c) * bytes, std::max(128 * kKiB, 2 * bytes)) << bytes;
   }
 }
 

@@ -188,9 +188,9 @@ TEST_F(CollectStatsTest, TheBlocksOfAClassAreCountedByWhereTheyAre) {
   constexpr size_t kBytes = 960;  // nobody else's
   constexpr SizeClass kClass = ClassOf(kBytes);
   std::vector<void*> blocks;
-  for (int i = 0; i < 200; ++i) blocks.push_back(cma_malloc(kBytes));
-  EXPECT_EQ(Snapshot().details()->classes[kClass].live, 200u);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 400; ++i) blocks.push_back(cma_malloc(kBytes));
+  EXPECT_EQ(Snapshot().details()->classes[kClass].live, 400u);
+  for (int i = 0; i < 300; ++i) {
     cma_free(blocks.back());
     blocks.pop_back();
   }
