@@ -165,6 +165,18 @@ constexpr auto kNextListFrom = [] {
   return table;
 }();
 
+// Blocks of mixed slabs that are on their way at once. Half and double are within the
+// noise of fragmentation_ager/1.
+constexpr size_t kMixedAhead = 4;
+
+inline void Arena::GiveOneMixed(Superblock* superblock, std::byte* block, SizeClass c) {
+  Slab* const slab = &superblock->tables->slabs[AddressOf(block) % kSuperblockBytes / kUnitBytes];
+  GiveOneToMixedSlab(slab, block, c);
+  superblock->needs_sweep = true;
+  Relist(slab);
+  if (slab->free_blocks == kPiecesPerSlab) RemoveSlab(slab);
+}
+
 // Each may lie in another slab, and then in memory that is in no cache: many are to be under way at
 // once, so there is little between one and the next.
 void Arena::GiveSmall(SizeClass c, std::byte* const* blocks, size_t count) {
@@ -176,13 +188,20 @@ void Arena::GiveSmall(SizeClass c, std::byte* const* blocks, size_t count) {
   size_t lent_bytes = small_lent_bytes_;
   while (blocks != end) {
     const uintptr_t first = AddressOf(*blocks);
-    Superblock* const superblock = map.FindSuperblock(first);
-    if (AddressMap::Unit(first) != slab_entry || superblock == nullptr) [[unlikely]] {
+    const uint32_t entry = AddressMap::SettledUnit(first);
+    if (entry != slab_entry) [[unlikely]] {
+      if (entry == AddressMap::OwnerTag(id_)) {
+        if (blocks + kMixedAhead < end) PrefetchForGive(map, blocks[kMixedAhead]);
+        GiveOneMixed(map.SuperblockOfSlab(first), *blocks++, c);
+        lent_bytes -= ClassBytes(c);
+        continue;
+      }
       small_lent_bytes_ = lent_bytes;
-      GiveBlocks(blocks++, 1);  // of a mixed slab, or there is no unit map
+      GiveBlocks(blocks++, 1);  // there is no unit map
       lent_bytes = small_lent_bytes_;
       continue;
     }
+    Superblock* const superblock = map.SuperblockOfSlab(first);
     const size_t unit = first % kSuperblockBytes / kUnitBytes;
     Slab* const slab = &superblock->tables->slabs[unit];
     uint64_t* const bits = superblock->tables->SlabBits(unit, capacity);

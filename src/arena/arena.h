@@ -202,6 +202,8 @@ class alignas(kIsolation) Arena {
   void Relist(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void GiveOneMixed(Superblock* superblock, std::byte* block, SizeClass c)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void GiveSmall(SizeClass c, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void GiveOneRun(Superblock* superblock, std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

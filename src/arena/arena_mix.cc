@@ -1,10 +1,10 @@
 // Before an arena grows it lets other sizes into the holes of its sparse slabs.
 //
-// What is free in a slab serves its own size, so a program whose sizes drift, or whose survivors lie
-// scattered, holds many times what lives. Where that is so, slabs that are nearly empty are mixed
-// (slabs/mixed_slab.h): with 1 block in 16 surviving, sparse_survivors peaks at 2.5 times its live
-// bytes instead of 4.9. A block in a hole costs more to take and to give back, and the memory is
-// cold: fragmentation_ager takes 1.4 times as long, so the arena has to be worth it.
+// What is free in a slab serves its own size, so a program whose sizes drift, or whose survivors
+// lie scattered, holds many times what lives. Where that is so, slabs that are nearly empty are
+// mixed (slabs/mixed_slab.h): with 1 block in 16 surviving, sparse_survivors peaks at 2.5 times its
+// live bytes instead of 4.9. A block in a hole costs more to take and to give back:
+// fragmentation_ager takes 1.3 times as long, so the arena has to be worth it.
 #include <bit>
 
 #include "arena/arena.h"

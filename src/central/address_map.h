@@ -96,6 +96,13 @@ class AddressMap {
     return leaf->entries[index % kLeafEntries].load(std::memory_order_acquire);
   }
 
+  // The same. REQUIRES: SettledUnit(address) is not 0.
+  Superblock* SuperblockOfSlab(uintptr_t address) const {
+    const uintptr_t index = address >> kSuperblockShift;
+    const Leaf* leaf = leaves_[index / kLeafEntries].load(std::memory_order_acquire);
+    return leaf->entries[index % kLeafEntries].load(std::memory_order_acquire);
+  }
+
   // Makes room in both tables for a superblock at `base` and enters it; false if the OS refuses.
   // REQUIRES: one caller at a time.
   [[nodiscard]] bool Register(Superblock* superblock, Metadata& metadata);

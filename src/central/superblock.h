@@ -67,9 +67,6 @@ struct Slot {
 template <size_t kBits>
 using SlabBitmaps = uint64_t[kUnitsPerSuperblock][kBits / 64];
 
-// Where the blocks of mixed slabs begin and end. Whoever frees one reads them without a lock.
-using SlabEdges = std::atomic<uint64_t>[kUnitsPerSuperblock][kUnitBytes / kMinAlignment / 64];
-
 // The tables of one superblock: large, zero, and touched only where there is something. Slabs are
 // taken from above, runs from below, and a small heap has few of both: what it needs for them is
 // to share pages, so the ends that are used first meet.
@@ -86,7 +83,11 @@ struct SuperblockTables {
   SlabBitmaps<2048> bits2048;
   SlabBitmaps<kUnitBytes / kMinAlignment> bits4096;
   Slot slots[kSlotsPerSuperblock];
-  SlabEdges edges;
+  // Where the blocks of mixed slabs begin and end: a bit for each kMinAlignment bytes. Whoever
+  // frees one reads them without a lock, and two words at once: hence the last one, which is always
+  // 0.
+  static constexpr size_t kEdgeWordsPerSlab = kUnitBytes / kMinAlignment / 64;
+  std::atomic<uint64_t> edges[kUnitsPerSuperblock * kEdgeWordsPerSlab + 1];
 
   // Of the slab in a unit, with so many blocks.
   uint64_t* SlabBits(size_t unit, size_t capacity) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "os/instructions.h"
 #include "os/os_memory.h"
 #include "report/fault.h"
 #include "slabs/slab.h"
@@ -15,39 +16,28 @@ using Pieces = BitSet<kPiecesPerSlab>;
 // Bit set: the piece is free.
 Pieces& FreePieces(const Slab* slab) {
   static_assert(sizeof(Pieces) == sizeof slab->superblock->tables->bits4096[0]);
-  const size_t unit = UnitAt(slab->superblock, slab->base);
+  const size_t unit = UnitAt(slab->base);
   return *reinterpret_cast<Pieces*>(slab->superblock->tables->bits4096[unit]);
 }
 
-EdgeWord* EdgesOf(const Slab* slab) {
-  return slab->superblock->tables->edges[UnitAt(slab->superblock, slab->base)];
-}
+EdgeWord* EdgesOf(const Slab* slab) { return EdgesAt(slab->superblock, slab->base); }
 
-void SetEdge(EdgeWord* edges, size_t piece) {
-  EdgeWord& word = edges[piece / 64];
-  word.store(word.load(std::memory_order_relaxed) | uint64_t{1} << (piece % 64),
-             std::memory_order_relaxed);
-}
-
-// Edges at both ends of pieces [first, last), and none between.
-void SetEdges(EdgeWord* edges, size_t first, size_t last) {
-  if (first / 64 == last / 64) {
-    // What lies between is zeros and the two ends ones.
-    const uint64_t between = (uint64_t{1} << (last % 64)) - (uint64_t{1} << (first % 64));
-    const uint64_t ends = uint64_t{1} << (first % 64) | uint64_t{1} << (last % 64);
-    EdgeWord& word = edges[first / 64];
-    word.store((word.load(std::memory_order_relaxed) & ~between) | ends,
-               std::memory_order_relaxed);
-    return;
+// The edges of `count` blocks in a row that begins with piece `first`: at both ends of each, and
+// none between.
+void SetEdges(EdgeWord* edges, size_t first, size_t pieces, size_t count) {
+  const size_t last = first + pieces * count;
+  size_t edge = first;
+  for (size_t w = first / 64; w < kWords; ++w) {
+    const size_t word_end = (w + 1) * 64;
+    uint64_t row = ~uint64_t{0};
+    if (w == first / 64) row <<= first % 64;
+    if (last < word_end) row &= (uint64_t{2} << (last % 64)) - 1;
+    uint64_t ends = 0;
+    for (; edge < word_end && edge <= last; edge += pieces) ends |= uint64_t{1} << (edge % 64);
+    const uint64_t others = edges[w].load(std::memory_order_relaxed) & ~row;
+    edges[w].store(others | ends, std::memory_order_relaxed);
+    if (last < word_end) break;
   }
-  for (size_t w = first / 64; w <= (last - 1) / 64; ++w) {
-    uint64_t inside = ~uint64_t{0};
-    if (w == first / 64) inside &= ~uint64_t{1} << (first % 64);
-    if (w == (last - 1) / 64) inside &= ~uint64_t{0} >> (63 - (last - 1) % 64);
-    edges[w].store(edges[w].load(std::memory_order_relaxed) & ~inside, std::memory_order_relaxed);
-  }
-  SetEdge(edges, first);
-  if (last < kPiecesPerSlab) SetEdge(edges, last);
 }
 
 uint16_t AllPages() { return static_cast<uint16_t>((uint32_t{1} << PagesPerSlab()) - 1); }
@@ -107,8 +97,8 @@ size_t TakeFromHoles(Slab* slab, const Pieces& allowed, SizeClass c, std::byte**
       const size_t last = first + count * pieces;
       free.ClearRange(first, last);
       TouchPages(slab, first, last);
+      SetEdges(edges, first, pieces, count);
       for (size_t piece = first; piece < last; piece += pieces) {
-        SetEdges(edges, piece, piece + pieces);
         *(end - ++n) = slab->base + piece * kMinAlignment;
       }
     }
@@ -133,7 +123,7 @@ void MixSlab(Slab* slab) {
   size_t free_pieces = kPiecesPerSlab;
   for (size_t i = lent.FindFrom(0); i < slab->capacity; i = lent.FindFrom(i + 1)) {
     free.ClearRange(i * pieces, (i + 1) * pieces);
-    SetEdges(edges, i * pieces, (i + 1) * pieces);
+    SetEdges(edges, i * pieces, pieces, 1);
     free_pieces -= pieces;
   }
   slab->is_mixed = true;
@@ -156,6 +146,46 @@ size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** end, size_t want) 
   return n;
 }
 
+namespace {
+
+// A hole has become longer by the pieces. One of those that have stands for all: how long they are
+// is a guess until a taker has looked at every one. What serves every class is long enough.
+void NoteHole(Slab* slab, const Pieces& free, size_t first, size_t last) {
+  if (slab->longest_hole >= kSmallMax / kMinAlignment) return;
+  const size_t hole = free.FindClearFrom(last) - FirstOfHole(free, first);
+  if (hole > slab->longest_hole) slab->longest_hole = static_cast<uint16_t>(hole);
+}
+
+void MarkFree(Pieces& free, size_t first, size_t last) {
+  if (first / 64 == (last - 1) / 64) [[likely]] {
+    free.words[first / 64] |= (~uint64_t{0} >> (64 - (last - first))) << (first % 64);
+  } else {
+    free.SetRange(first, last);
+  }
+}
+
+}  // namespace
+
+void PrefetchForGive(const AddressMap& map, const std::byte* block) {
+  const Superblock* const superblock = map.FindSuperblock(AddressOf(block));
+  if (superblock == nullptr) return;
+  const size_t piece = AddressOf(block) % kSuperblockBytes / kMinAlignment;
+  PrefetchForWrite(&superblock->tables->bits4096[0][0] + piece / 64);
+  PrefetchForWrite(superblock->tables->edges + piece / 64);
+}
+
+void GiveOneToMixedSlab(Slab* slab, std::byte* block, SizeClass c) {
+  Pieces& free = FreePieces(slab);
+  const size_t pieces = ClassBytes(c) / kMinAlignment;
+  const size_t first = PieceOf(block);
+  if (free.Test(first) || !HasEdge(EdgesOf(slab), first)) [[unlikely]] {
+    ReportDoubleFree(block, 0);  // the edges of holes tell nothing
+  }
+  MarkFree(free, first, first + pieces);
+  NoteHole(slab, free, first, first + pieces);
+  slab->free_blocks = static_cast<uint16_t>(slab->free_blocks + pieces);
+}
+
 size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_t* bytes) {
   const uintptr_t base = AddressOf(slab->base);
   Pieces& free = FreePieces(slab);
@@ -170,25 +200,18 @@ size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_
     if (free.Test(first) || !HasEdge(edges, first)) [[unlikely]] {
       ReportDoubleFree(blocks[n], 0);  // the edges of holes tell nothing
     }
-    if (first / 64 == (last - 1) / 64) [[likely]] {
-      free.words[first / 64] |= (~uint64_t{0} >> (64 - (last - first))) << (first % 64);
-    } else {
-      free.SetRange(first, last);
-    }
+    MarkFree(free, first, last);
     given += last - first;
     ++n;
   } while (n < count && AddressOf(blocks[n]) - base < kUnitBytes);
-  // One hole of those that have grown stands for all: how long they are is a guess until a taker
-  // has looked at every one.
-  const size_t hole = free.FindClearFrom(last) - FirstOfHole(free, first);
-  if (hole > slab->longest_hole) slab->longest_hole = static_cast<uint16_t>(hole);
+  NoteHole(slab, free, first, last);
   slab->free_blocks = static_cast<uint16_t>(slab->free_blocks + given);
   *bytes = given * kMinAlignment;
   return n;
 }
 
 size_t MixedBytesAround(Superblock* superblock, const void* address) {
-  const EdgeWord* const edges = superblock->tables->edges[UnitAt(superblock, address)];
+  const EdgeWord* const edges = EdgesAt(superblock, address);
   size_t first = PieceOf(address);
   const size_t last = EdgeAfter(edges, first);
   while (first != 0 && !HasEdge(edges, first)) --first;
@@ -200,7 +223,7 @@ void CountMixedBlocks(const Slab* slab, size_t* lent) {
   const EdgeWord* const edges = EdgesOf(slab);
   for (size_t piece = free.FindClearFrom(0); piece < kPiecesPerSlab;) {
     const size_t end = EdgeAfter(edges, piece);
-    ++lent[ClassOfPieces(end - piece)];
+    ++lent[kClassOfPieces[end - piece]];
     piece = free.FindClearFrom(end);
   }
 }

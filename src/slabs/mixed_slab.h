@@ -11,12 +11,15 @@
 #ifndef CMA_SLABS_MIXED_SLAB_H_
 #define CMA_SLABS_MIXED_SLAB_H_
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bits.h"
+#include "central/address_map.h"
 #include "central/superblock.h"
 #include "slabs/size_classes.h"
 
@@ -35,6 +38,11 @@ size_t TakeFromMixedSlab(Slab* slab, SizeClass c, std::byte** end, size_t want);
 // in *bytes. Reports one that is free already. REQUIRES: the first one does lie here.
 size_t GiveToMixedSlab(Slab* slab, std::byte* const* blocks, size_t count, size_t* bytes);
 
+// The same for one block of class c, for who has many that lie in different slabs: prefetches what
+// that will look at, and gives it.
+void PrefetchForGive(const AddressMap& map, const std::byte* block);
+void GiveOneToMixedSlab(Slab* slab, std::byte* block, SizeClass c);
+
 // For SmallClassAt(): class of the block that begins at the address; 0 if none does.
 // REQUIRES: a mixed slab is there.
 inline SizeClass MixedClassAt(Superblock* superblock, const void* address);
@@ -52,8 +60,15 @@ namespace mixed_slab_edges {
 
 using EdgeWord = std::atomic<uint64_t>;
 
-inline size_t UnitAt(const Superblock* superblock, const void* address) {
-  return (AddressOf(address) - AddressOf(superblock->base)) / kUnitBytes;
+inline constexpr size_t kWords = SuperblockTables::kEdgeWordsPerSlab;
+
+inline size_t UnitAt(const void* address) {
+  return AddressOf(address) % kSuperblockBytes / kUnitBytes;
+}
+
+// Those of the slab that the address is in.
+inline EdgeWord* EdgesAt(const Superblock* superblock, const void* address) {
+  return superblock->tables->edges + UnitAt(address) * kWords;
 }
 
 inline size_t PieceOf(const void* address) { return AddressOf(address) % kUnitBytes / kMinAlignment; }
@@ -65,30 +80,57 @@ inline bool HasEdge(const EdgeWord* edges, size_t piece) {
 // The first edge after the piece; the slab's end is one.
 inline size_t EdgeAfter(const EdgeWord* edges, size_t piece) {
   size_t w = ++piece / 64;
-  if (w == kPiecesPerSlab / 64) return kPiecesPerSlab;
+  if (w == kWords) return kPiecesPerSlab;
   uint64_t bits = edges[w].load(std::memory_order_relaxed) & (~uint64_t{0} << (piece % 64));
   while (bits == 0) {
-    if (++w == kPiecesPerSlab / 64) return kPiecesPerSlab;
+    if (++w == kWords) return kPiecesPerSlab;
     bits = edges[w].load(std::memory_order_relaxed);
   }
   return w * 64 + static_cast<size_t>(std::countr_zero(bits));
 }
 
-inline SizeClass ClassOfPieces(size_t pieces) {
-  const size_t bytes = pieces * kMinAlignment;
-  if (bytes > kSmallMax) return 0;
-  const SizeClass c = ClassOf(bytes);
-  return ClassBytes(c) == bytes ? c : 0;
+// 64 bits of the superblock's from the piece on, which is counted from the superblock's start.
+inline uint64_t EdgesFrom(const Superblock* superblock, size_t piece) {
+  const EdgeWord* const edges = superblock->tables->edges + piece / 64;
+  const uint64_t low = edges[0].load(std::memory_order_relaxed) >> (piece % 64);
+  return low | edges[1].load(std::memory_order_relaxed) << 1 << (63 - piece % 64);
 }
+
+// The class of blocks of so many pieces; 0 if there is none.
+inline constexpr auto kClassOfPieces = [] {
+  std::array<uint8_t, kSmallMax / kMinAlignment + 1> table{};
+  for (SizeClass c = 1; c < kSmallClasses; ++c) {
+    table[kClassBytes[c] / kMinAlignment] = static_cast<uint8_t>(c);
+  }
+  return table;
+}();
 
 }  // namespace mixed_slab_edges
 
 inline SizeClass MixedClassAt(Superblock* superblock, const void* address) {
   using namespace mixed_slab_edges;
   if (AddressOf(address) % kMinAlignment != 0) return 0;
-  const EdgeWord* const edges = superblock->tables->edges[UnitAt(superblock, address)];
+  const EdgeWord* const edges = EdgesAt(superblock, address);
   const size_t piece = PieceOf(address);
-  return HasEdge(edges, piece) ? ClassOfPieces(EdgeAfter(edges, piece) - piece) : 0;
+  const size_t pieces = EdgeAfter(edges, piece) - piece;
+  return HasEdge(edges, piece) && pieces < kClassOfPieces.size() ? kClassOfPieces[pieces] : 0;
+}
+
+// The same for blocks of less than 63 pieces, which most are; 0 as well for longer ones. No branch
+// tells how long the block is: where a heap is sparse the edges are in no cache, and what was
+// guessed wrong would wait for them.
+inline SizeClass MixedClassOfShort(const Superblock* superblock, uintptr_t block) {
+  using namespace mixed_slab_edges;
+  const size_t piece = block % kSuperblockBytes / kMinAlignment;
+  const uint64_t edges = EdgesFrom(superblock, piece);
+  if (block % kMinAlignment != 0 || (edges & 1) == 0) [[unlikely]]
+    return 0;
+  // After the block's start the next one is its end, unless the slab ends before.
+  constexpr size_t kTooLong = 63;
+  static_assert(kClassOfPieces[kTooLong] == 0);
+  const uint64_t ends = (edges - 1) | uint64_t{1} << kTooLong;
+  const size_t left = kPiecesPerSlab - piece % kPiecesPerSlab;
+  return kClassOfPieces[std::min(static_cast<size_t>(std::countr_zero(ends)), left)];
 }
 
 }  // namespace cma

@@ -52,6 +52,10 @@ class MixedSlabTest : public cma_test::HeapFixture {
 
   SizeClass ClassAt(const std::byte* address) { return SmallClassAt(slab_->superblock, address); }
 
+  SizeClass ShortClassAt(const std::byte* address) {
+    return MixedClassOfShort(slab_->superblock, AddressOf(address));
+  }
+
   size_t FreeBytes() const { return size_t{slab_->free_blocks} * kMinAlignment; }
 
   const std::unique_ptr<RunHeap> heap_ = std::make_unique<RunHeap>(central_, ArenaId{0});
@@ -95,6 +99,10 @@ TEST_F(MixedSlabTest, HolesServeWhatFitsAtItsAlignment) {
     }
     for (const std::byte* block : blocks) {
       ASSERT_EQ(ClassAt(block), c);
+      ASSERT_EQ(ShortClassAt(block), bytes < 63 * kMinAlignment ? c : 0);
+      ASSERT_EQ(ShortClassAt(block + 8), 0u);
+      ASSERT_EQ(ShortClassAt(block + kMinAlignment),
+                bytes > kMinAlignment ? 0 : ClassAt(block + 16));
       ASSERT_EQ(AddressOf(block) % (bytes & -bytes), 0u);
       ASSERT_LE(block + bytes, slab_->base + kUnitBytes);
     }
@@ -194,7 +202,49 @@ TEST_F(MixedSlabTest, AnyMixOfSizesStaysApart) {
   }
 }
 
+// What lies behind the slab may be anything.
+TEST_F(MixedSlabTest, TheSlabsEndIsAnEdge) {
+  for (const bool next_starts : {false, true}) {
+    Mix(64, 2000);
+    const std::vector<std::byte*> blocks = Take(ClassOf(128), kPiecesPerSlab);
+    const std::byte* const last = *std::max_element(blocks.begin(), blocks.end());
+    ASSERT_EQ(last + 128, slab_->base + kUnitBytes);
+    const size_t unit = mixed_slab_edges::UnitAt(slab_->base);
+    slab_->superblock->tables->edges[(unit + 1) * mixed_slab_edges::kWords] = next_starts ? 1 : 0;
+
+    EXPECT_EQ(ClassAt(last), ClassOf(128));
+    EXPECT_EQ(ShortClassAt(last), ClassOf(128));
+    slab_->superblock->tables->edges[(unit + 1) * mixed_slab_edges::kWords] = 0;
+  }
+}
+
+TEST_F(MixedSlabTest, OneBlockComesBackAsManyDo) {
+  for (const size_t bytes : {16, 48, 960, 1024, 5120}) {
+    Mix(64, 512);
+    const std::vector<std::byte*> blocks = Take(ClassOf(bytes), 5);
+    ASSERT_FALSE(blocks.empty()) << bytes;
+    const size_t free_before = FreeBytes();
+
+    for (std::byte* block : blocks) GiveOneToMixedSlab(slab_, block, ClassOf(bytes));
+
+    EXPECT_EQ(FreeBytes(), free_before + blocks.size() * bytes);
+    for (const std::byte* block : blocks) {
+      EXPECT_TRUE(IsFreeInSlab(slab_, block));
+      EXPECT_TRUE(IsFreeInSlab(slab_, block + bytes - kMinAlignment));
+    }
+    EXPECT_EQ(Take(ClassOf(bytes), blocks.size()), blocks);
+  }
+}
+
 using MixedSlabDeathTest = MixedSlabTest;
+
+TEST_F(MixedSlabDeathTest, GivingOneBlockTwiceIsReported) {
+  Mix(64, 4);
+  std::byte* const block = Take(ClassOf(96), 1)[0];
+  GiveOneToMixedSlab(slab_, block, ClassOf(96));
+
+  EXPECT_DEATH(GiveOneToMixedSlab(slab_, block, ClassOf(96)), "double free of 0x[0-9a-f]+");
+}
 
 TEST_F(MixedSlabDeathTest, GivingABlockTwiceIsReported) {
   Mix(64, 4);
