@@ -220,10 +220,11 @@ void KeepOrGive(ThreadCache* cache, uintptr_t block) {
   spares.Add(block, bytes);
 }
 
-// A large run of a length that may wait, here or on its way home to another arena.
-void FreeLarge(ThreadCache* cache, uintptr_t block, size_t bytes, Superblock* superblock,
-               uint16_t owner) {
-  auto* const pointer = reinterpret_cast<void*>(block);
+// A large run of a length that may wait, but not as a matter of course; or it is to go home.
+[[gnu::noinline]] void FreeLargeOtherwise(void* pointer, ThreadCache* cache, Superblock* superblock,
+                                          size_t bytes) {
+  const uintptr_t block = AddressOf(pointer);
+  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   if (IsUserHeap(owner)) [[unlikely]]
     return FreeOther(pointer, superblock);
   const bool is_foreign = owner != cache->owner;
@@ -231,6 +232,24 @@ void FreeLarge(ThreadCache* cache, uintptr_t block, size_t bytes, Superblock* su
   if (!is_foreign || bytes > Outbox::kMostBytes) return FreeOther(pointer, superblock);
   if (cache->outbox.TryAdd(block, bytes, size_t{owner} + 1)) return;
   SendLargeHome(block, bytes, superblock, owner);
+}
+
+// A large run of a length that may wait: of the own arena, wanted, and with room, as a rule. Nothing
+// is called on the way.
+[[gnu::noinline]] void FreeLarge(void* pointer, ThreadCache* cache, Superblock* superblock,
+                                 uint32_t granules) {
+  const uintptr_t block = AddressOf(pointer);
+  const size_t bytes = size_t{granules} << kGranuleShift;
+  SpareRuns& spares = cache->spares;
+  const uint64_t key = AddressMap::FreeKey();
+  if (superblock->arena.load(std::memory_order_relaxed) != cache->owner || KeyOf(block) == key ||
+      !spares.IsWanted(bytes) || !spares.HasRoomFor(bytes) || spares.HoldsOf(block, bytes))
+      [[unlikely]] {
+    return FreeLargeOtherwise(pointer, cache, superblock, bytes);
+  }
+  KeyOf(block) = key;
+  spares.Add(block, bytes);
+  g_heap.releaser.NoteFreed();
 }
 
 // A block of another arena, on its way home. It is not looked at: its lines may be in its owner's
@@ -285,19 +304,29 @@ constexpr auto kOutboxBytesOf = [] {
   FreeMixed(block, cache, cache->owner);
 }
 
-// No slab is there, or there is no unit map.
+// A medium run that is no hit, or what is no run.
+[[gnu::noinline]] void FreeMediumOrOther(void* pointer, ThreadCache* cache, Superblock* superblock,
+                                         SizeClass c, uint16_t owner) {
+  if (c == 0) [[unlikely]]
+    return FreeOther(pointer, superblock);
+  if (owner == cache->owner) return FreeCached(AddressOf(pointer), c, owner);
+  FreeForeign(cache, AddressOf(pointer), c, owner);
+}
+
+// No slab is there, or there is no unit map. What a hit does not need is called at the end only, so that
+// there is nothing to save.
 [[gnu::noinline]] void FreeRun(void* pointer, ThreadCache* cache) {
   const uintptr_t block = AddressOf(pointer);
   Superblock* const superblock = g_address_map.FindSuperblock(block);
   if (superblock == nullptr) [[unlikely]]
     return FreeOutside(pointer);
   const uint32_t granules = UsedGranulesAt(superblock, block);
-  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   constexpr uint32_t kMediumGranules = kMediumMax / kGranuleBytes;
   constexpr uint32_t kSpareGranules = SpareRuns::kMostBytes / kGranuleBytes;
   if (granules - kMediumGranules - 1 < kSpareGranules - kMediumGranules) {
-    return FreeLarge(cache, block, size_t{granules} << kGranuleShift, superblock, owner);
+    return FreeLarge(pointer, cache, superblock, granules);
   }
+  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const SizeClass c = granules < kClassOfGranules.size() ? kClassOfGranules[granules] : 0;
   if (owner == cache->owner) [[likely]] {
     // List 0 is always full: what is no block's start is not looked into.
@@ -307,10 +336,7 @@ constexpr auto kOutboxBytesOf = [] {
       return PushAt(slot, cache->lists.data(), c, block, key);
     }
   }
-  if (c == 0) [[unlikely]]
-    return FreeOther(pointer, superblock);
-  if (owner == cache->owner) return FreeCached(block, c, owner);
-  FreeForeign(cache, block, c, owner);
+  FreeMediumOrOther(pointer, cache, superblock, c, owner);
 }
 
 // A block of a slab that is neither a hit nor on its way home at once; `unit` as FreeSlow() has it.
