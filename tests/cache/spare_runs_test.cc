@@ -43,19 +43,27 @@ TEST_F(SpareRunsTest, OneIsTakenForWhatItWasCutForAndALittleLess) {
   spares_.Add(kRun, kBytes);
 
   EXPECT_EQ(spares_.Take(kBytes + kLargeStep), 0u);
-  EXPECT_EQ(spares_.Take(kBytes * 4 / 5), 0u);
+  EXPECT_EQ(spares_.Take(kBytes * 3 / 5), 0u);
   EXPECT_EQ(spares_.Take(kBytes * 15 / 16), kRun);
   EXPECT_EQ(spares_.Take(kBytes), 0u);
 }
 
-// The longest that a request may get, and the shortest, at every length.
-TEST_F(SpareRunsTest, NoneIsShorterOrLongerByMoreThanThreeSixteenths) {
+// The longest that a request may get, and the shortest, at every length: longer by a half for
+// requests of up to 160 KiB, and by three sixteenths for others.
+TEST_F(SpareRunsTest, NoneIsShorterOrMuchLonger) {
+  constexpr size_t kShort = 160 * kKiB;
   for (size_t run = kMediumMax + kLargeStep; run <= kLargeMax; run += kLargeStep) {
     spares_.Add(kRun, run);
     EXPECT_EQ(spares_.Take(std::min(run + kLargeStep, kLargeMax + kLargeStep)), 0u) << run;
-    const size_t too_short = run * 16 / 19 - kLargeStep;
-    if (too_short > kMediumMax) {
+    for (const bool is_short : {true, false}) {
+      const size_t least = is_short ? run * 2 / 3 : run * 16 / 19;
+      const size_t too_short = least - kLargeStep;
+      const size_t enough = least + kLargeStep;
+      const bool is_limit = is_short ? enough <= kShort : too_short > kShort;
+      if (!is_limit || too_short <= kMediumMax) continue;
       EXPECT_EQ(spares_.Take(too_short), 0u) << run;
+      EXPECT_EQ(spares_.Take(enough), kRun) << run;
+      spares_.Add(kRun, run);
     }
     ASSERT_EQ(spares_.Take(run), kRun) << run;
   }
