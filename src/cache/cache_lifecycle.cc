@@ -19,16 +19,20 @@ namespace {
 constexpr size_t kCacheBytes = 4 * kKiB;
 static_assert(sizeof(ThreadCache) <= kCacheBytes - 512, "some lists have their first array");
 
-// A thread that has not allocated yet, and one that has ended its cache. Never written.
+// That of a thread without one. Never written.
 constinit ThreadCache g_no_cache;
-constinit ThreadCache g_ended_cache;
 
 // Where every arena has a thread already there are more threads than CPUs, and many may never do
 // much: so many of their first allocations and frees, and they have a cache. Chosen by idle_threads
-// with
-// --churn-kib 16 (half); double is the same there and in thread_phases/8.
+// that churn 16 KiB first (half); double is the same there and in thread_phases/8.
 constexpr uint32_t kCallsBeforeCache = 128;
 constinit thread_local uint32_t t_calls_without_cache = 0;
+// Such a thread looks at the first of so many calls whether an arena or a cache has become free.
+constexpr uint32_t kCallsBetweenLooks = 16;
+static_assert(kCallsBeforeCache % kCallsBetweenLooks == 0);
+// Those of a thread that has ended its cache, and is past the point where another one could be
+// ended.
+constexpr uint32_t kCacheHasEnded = UINT32_MAX;
 
 // Set when a thread exit can be told.
 constinit std::atomic<bool> g_heap_ready{false};
@@ -47,7 +51,9 @@ void EndCache(ThreadCache* cache) {
 void EndCacheAtExit(void* value) {
   auto* cache = static_cast<ThreadCache*>(value);
   if (cache != t_cache) return;
-  t_cache = &g_ended_cache;
+  t_cache = &g_no_cache;
+  t_calls_without_cache = kCacheHasEnded;
+  if (cache == &g_no_cache) return;
   DeliverFew(cache);
   Arena* const arena = cache->arena;
   if (!g_caches.Park(cache, g_heap.arenas.count())) return EndCache(cache);
@@ -76,18 +82,15 @@ ThreadCache* NewCache(Arena* arena) {
 }
 
 // What a thread that has ended has left, or a new one: best with an arena that no other thread has.
-// nullptr as well if the thread is to go on without one.
-ThreadCache* CacheForNewThread() {
+// nullptr if there is no memory for it, and if only a new one would do and none is to be made.
+ThreadCache* CacheForNewThread(bool make_one) {
   if (g_caches.caches() != 0) g_heap.arenas.UseAll();
   Arena* const current = g_heap.arenas.Current();
   if (current == nullptr) return nullptr;
   if (ThreadCache* const left = g_caches.Adopt(current, true)) return left;
   if (Arena* const unused = g_heap.arenas.JoinForNewThread()) return NewCache(unused);
   if (ThreadCache* const left = g_caches.Adopt(current, false)) return left;
-  if (t_calls_without_cache < kCallsBeforeCache) {
-    ++t_calls_without_cache;
-    return nullptr;
-  }
+  if (!make_one) return nullptr;
   current->Join();
   return NewCache(current);
 }
@@ -144,24 +147,33 @@ bool EmptyMarkedCache(bool may_wait) ABSL_NO_THREAD_SAFETY_ANALYSIS {
 
 void RetireCurrentCache() {
   ThreadCache* const cache = t_cache;
-  if (cache == &g_no_cache || cache == &g_ended_cache) return;
+  if (cache == &g_no_cache) return;
   t_cache = &g_no_cache;
+  t_calls_without_cache = kCallsBeforeCache;
   EndCache(cache);
+  OsSetThreadValue(&g_no_cache);
 }
 
 ThreadCache* CurrentCache() {
   ThreadCache* cache = t_cache;
-  if (cache != &g_no_cache) [[likely]] return cache == &g_ended_cache ? nullptr : cache;
+  if (cache != &g_no_cache) [[likely]]
+    return cache;
+  const uint32_t calls = t_calls_without_cache;
+  if (calls == kCacheHasEnded) return nullptr;
+  const bool make_one = calls >= kCallsBeforeCache;
+  if (!make_one) t_calls_without_cache = calls + 1;
+  if (!make_one && calls % kCallsBetweenLooks != 0) return nullptr;
   EnsureHeap();
   if (IsHardened()) {
     EnsureForkHandlers();
     return nullptr;
   }
-  cache = CacheForNewThread();
-  if (cache == nullptr) return nullptr;
-  t_cache = cache;
-  // From here on this thread can allocate, and these two may.
-  OsSetThreadValue(cache);
+  cache = CacheForNewThread(make_one);
+  if (cache != nullptr) t_cache = cache;
+  // From here on this thread can allocate, and these two may. A thread without a cache has a value
+  // too: what it frees when its destructors have run must not give it a cache that nobody would
+  // end.
+  OsSetThreadValue(t_cache);
   EnsureForkHandlers();
   return cache;
 }

@@ -175,11 +175,17 @@ SizeClass FillList(ThreadCache* cache, SizeClass c) {
 std::byte* TakeUncached(SizeClass c) {
   Arena* const home = g_heap.arenas.Current();
   if (home == nullptr) return nullptr;
-  std::byte* block = nullptr;
-  g_heap.arenas.FromAny(home, [&block, c](Arena& arena) {
+  const auto take = [c](Arena& arena) {
+    std::byte* taken = nullptr;
     LockGuard guard(arena.lock());
-    return arena.TakeBlocks(c, &block, 1);
-  });
+    (void)arena.TakeBlocks(c, &taken, 1);
+    return taken;
+  };
+  std::byte* block = g_heap.arenas.FromAny(home, take);
+  if (block == nullptr) {
+    ThreadCache::Reclaim();
+    block = g_heap.arenas.FromAny(home, take);
+  }
   if (block != nullptr) KeyOf(AddressOf(block)) = 0;
   g_heap.releaser.MaybeStart();
   return block;

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <cma/cma.h>
 
@@ -103,17 +105,40 @@ TEST(IdleThreadsTest, OneOfManyThreadsHasACacheWhenItHasAllocatedALittle) {
   EXPECT_NE(at_end, at_start);
 }
 
-// Such a thread's own double free is seen too.
-TEST(IdleThreadsDeathTest, ADoubleFreeIsReportedWithoutACache) {
+// What such a thread frees is known as free to threads that have a cache, and look for the key
+// only.
+TEST(IdleThreadsDeathTest, AnotherThreadsSecondFreeIsReported) {
   ASSERT_TRUE(g_prepared);
-  cma_free(cma_malloc(1));
+  void* const block = cma_malloc(100);
+  std::thread([block] { cma_free(block); }).join();
 
-  EXPECT_EXIT(std::thread([] {
-                void* const block = cma_malloc(100);
-                cma_free(block);
-                cma_free(cma_test::Opaque(block));
-              }).join(),
-              testing::KilledBySignal(SIGABRT), "double free");
+  EXPECT_EXIT(cma_free(cma_test::Opaque(block)), testing::KilledBySignal(SIGABRT), "double free");
+}
+
+TEST(IdleThreadsTest, WithoutACacheWhatIsFreeServesWhereMemoryIsRefused) {
+  ASSERT_TRUE(g_prepared);
+  ASSERT_EQ(cma_option_set("release_delay_ms", "1h"), 0);
+  cma_malloc_trim(0);
+  std::vector<void*> blocks;
+  for (size_t i = 0; i < 3 * kMiB / kMediumMax; ++i) blocks.push_back(cma_malloc(kMediumMax));
+  cma_free(memset(cma_malloc(16 * kMiB), 1, 16 * kMiB));  // is kept for the next one
+  cma_stats stats;
+  cma_get_stats(&stats);
+  // Less than a superblock.
+  const std::string limit = std::to_string(stats.committed_bytes + 1 * kMiB);
+  ASSERT_EQ(cma_option_set("hard_limit", limit.c_str()), 0);
+
+  std::thread([&blocks] {
+    for (int i = 0; i < 120; ++i) {
+      blocks.push_back(cma_malloc(kMediumMax));
+      EXPECT_NE(blocks.back(), nullptr) << i;
+    }
+  }).join();
+
+  for (void* block : blocks) cma_free(block);
+  EXPECT_EQ(cma_option_set("hard_limit", "0"), 0);
+  EXPECT_EQ(cma_option_set("release_delay_ms", "500"), 0);
+  cma_malloc_trim(0);
 }
 
 // What README's Limits say of idle threads.
@@ -122,6 +147,7 @@ TEST(IdleThreadsTest, WhatAThreadKeepsOfEverySizeIsBounded) {
   size_t kept = 0;
 
   std::thread([&kept] {
+    for (int i = 0; i < 100; ++i) cma_free(cma_malloc(1));  // it has a cache now
     for (SizeClass c = 1; c < kSizeClasses; ++c) cma_free(cma_malloc(ClassBytes(c)));
     for (SizeClass c = 1; c < kSizeClasses; ++c) kept += t_cache->depth(c) * ClassBytes(c);
     cma_thread_idle();

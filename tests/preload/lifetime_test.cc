@@ -15,11 +15,14 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <latch>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "preload/cma_in_use.h"
+#include "support/opaque.h"
 #include "support/pattern.h"
 
 extern char** environ;
@@ -165,6 +168,53 @@ TEST_F(LifetimeTest, ThreadsThatEndInDestructorsLeaveNothingCached) {
   EXPECT_LE(after.thread_cached_bytes, before.thread_cached_bytes + 65536);
   EXPECT_LE(after.live_bytes, before.live_bytes + 65536);
   pthread_key_delete(key);
+}
+
+struct TextHolder {
+  static void* Run(void* self) {
+    auto* const holder = static_cast<TextHolder*>(self);
+    EXPECT_NE(strerror(77777), nullptr);
+    holder->has_text.release();
+    holder->may_end.acquire();
+    return nullptr;
+  }
+  std::binary_semaphore has_text{0};
+  std::binary_semaphore may_end{0};
+};
+
+// glibc frees the text of strerror when all destructors have run. A thread that had no cache until
+// then, as all arenas had a thread, would be given the one that another thread has just left, and
+// nobody would end it.
+TEST_F(LifetimeTest, AThreadThatEndsIsGivenNoCache) {
+  SKIP_WITHOUT_CMA();
+  std::latch all_taken(std::thread::hardware_concurrency() + 2);
+  std::latch may_end(1);
+  std::vector<std::thread> others;
+  for (unsigned i = 0; i < std::thread::hardware_concurrency() + 1; ++i) {
+    others.emplace_back([&] {
+      free(Opaque(malloc(100)));
+      all_taken.arrive_and_wait();
+      may_end.wait();
+    });
+  }
+  all_taken.arrive_and_wait();
+  const size_t before = CmaStats().threads;
+
+  for (int i = 0; i < 5; ++i) {
+    TextHolder holder;
+    pthread_t thread;  // a std::thread frees its own state before
+    ASSERT_EQ(pthread_create(&thread, nullptr, TextHolder::Run, &holder), 0);
+    holder.has_text.acquire();
+    std::thread([] {
+      for (int k = 0; k < 300; ++k) free(Opaque(malloc(100)));
+    }).join();
+    holder.may_end.release();
+    pthread_join(thread, nullptr);
+  }
+
+  EXPECT_EQ(CmaStats().threads, before);
+  may_end.count_down();
+  for (std::thread& other : others) other.join();
 }
 
 // A library that allocates in its constructor, keeps the block, and frees it in its destructor.
