@@ -186,7 +186,8 @@ class alignas(kIsolation) Arena {
   // Quarters, as FullnessOf() counts them.
   static constexpr size_t kFullnesses = 4;
   using SlabLists = std::array<IntrusiveList<Slab>, kFullnesses>;
-  // Mixed slabs, list i: those whose longest hole is of 2^i pieces or more, below twice that.
+  // Mixed slabs, list i: those whose longest hole is of 2^i pieces or more, below twice that; as
+  // far as it is known, and what serves every class is not looked at closely.
   using MixedLists = std::array<IntrusiveList<Slab>, std::bit_width(kUnitBytes / kMinAlignment)>;
 
   size_t TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth)

@@ -24,7 +24,8 @@ void SpareRuns::NoteMissed(size_t bytes) {
     last_long_ = bytes;
   }
   const uint64_t wanted = asked_again_ | asked_before_;
-  // Those that a request of class c may get.
+  // Those that a request of class c may get with little to spare: what would serve others only is
+  // worth more where it can merge.
   wanted_ = wanted | wanted << 1 | wanted << 2;
   misses_ = classes_ != 0 ? misses_ + 1 : 0;
   if (++misses_in_period_ < kPeriod) return;

@@ -55,8 +55,9 @@ size_t ResizeRun(const FoundBlock& found, size_t bytes) {
 bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
   if (size <= kSmallMax || size > kGrownMax) return false;
   const size_t bytes = RunBytes(size);
-  // The room that a growing block was given is not cut off, and a sliver cannot be.
-  const size_t room = std::max(kSlotBytes, found.bytes / 4);
+  // The room that a growing block was given is not cut off, nor what a run that waited was too long
+  // (a half at most), and a sliver cannot be.
+  const size_t room = std::max(kSlotBytes, found.bytes / 3 + 1);
   if (bytes <= found.bytes && found.bytes - bytes < room) return true;
   if (bytes > found.bytes && found.heap == nullptr) {
     const size_t with_room = RunBytes(std::min(size + size / kShareOfRoom, kGrownMax));

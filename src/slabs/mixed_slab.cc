@@ -178,8 +178,11 @@ void GiveOneToMixedSlab(Slab* slab, std::byte* block, SizeClass c) {
   Pieces& free = FreePieces(slab);
   const size_t pieces = ClassBytes(c) / kMinAlignment;
   const size_t first = PieceOf(block);
-  if (free.Test(first) || !HasEdge(EdgesOf(slab), first)) [[unlikely]] {
-    ReportDoubleFree(block, 0);  // the edges of holes tell nothing
+  const EdgeWord* const edges = EdgesOf(slab);
+  // The edges of holes tell nothing, and shorter blocks may lie there by now.
+  if (free.Test(first) || !HasEdge(edges, first) || EdgeAfter(edges, first) != first + pieces)
+      [[unlikely]] {
+    ReportDoubleFree(block, 0);
   }
   MarkFree(free, first, first + pieces);
   NoteHole(slab, free, first, first + pieces);

@@ -2,12 +2,13 @@
 //
 // It counts as a slab of pieces of kMinAlignment bytes, and its bitmap says which are free. Where
 // blocks begin and end is in a second bitmap, of edges: every lent block has one at both its ends
-// and none between them. Edges in holes mean nothing. Its entry in the unit map has the reciprocal of
-// a piece and the size class 0, whose list is always full: its blocks miss the hit path of free, and
-// are like all others then.
+// and none between them. Edges in holes mean nothing. Its entry in the unit map has the reciprocal
+// of a piece and the size class 0, whose list is always full: its blocks miss the hit path of free,
+// and are like all others then.
 //
-// Guarded by the lock of the arena that owns the superblock, but for MixedClassAt(): the edges of a
-// block that somebody holds do not change. When a slab becomes one: arena/arena_mix.cc.
+// Guarded by the lock of the arena that owns the superblock, but for MixedClassAt() and
+// MixedClassOfShort(): the edges of a block that somebody holds do not change. When a slab becomes
+// one: arena/arena_mix.cc.
 #ifndef CMA_SLABS_MIXED_SLAB_H_
 #define CMA_SLABS_MIXED_SLAB_H_
 
