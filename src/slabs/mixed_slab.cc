@@ -226,7 +226,7 @@ void CountMixedBlocks(const Slab* slab, size_t* lent) {
   const EdgeWord* const edges = EdgesOf(slab);
   for (size_t piece = free.FindClearFrom(0); piece < kPiecesPerSlab;) {
     const size_t end = EdgeAfter(edges, piece);
-    ++lent[kClassOfPieces[end - piece]];
+    ++lent[ClassOfPieces(end - piece)];
     piece = free.FindClearFrom(end);
   }
 }

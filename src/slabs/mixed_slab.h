@@ -105,6 +105,9 @@ inline constexpr auto kClassOfPieces = [] {
   }
   return table;
 }();
+inline SizeClass ClassOfPieces(size_t pieces) {
+  return pieces < kClassOfPieces.size() ? kClassOfPieces[pieces] : 0;
+}
 
 }  // namespace mixed_slab_edges
 
@@ -113,8 +116,7 @@ inline SizeClass MixedClassAt(Superblock* superblock, const void* address) {
   if (AddressOf(address) % kMinAlignment != 0) return 0;
   const EdgeWord* const edges = EdgesAt(superblock, address);
   const size_t piece = PieceOf(address);
-  const size_t pieces = EdgeAfter(edges, piece) - piece;
-  return HasEdge(edges, piece) && pieces < kClassOfPieces.size() ? kClassOfPieces[pieces] : 0;
+  return HasEdge(edges, piece) ? ClassOfPieces(EdgeAfter(edges, piece) - piece) : 0;
 }
 
 // The same for blocks of less than 63 pieces, which most are; 0 as well for longer ones. No branch
