@@ -36,6 +36,16 @@ class IntrusiveList {
     if (head_ == nullptr) head_ = element;
   }
 
+  // Behind `place`, which is in this list, or in front of all if that is null.
+  void InsertAfter(T* place, T* element) {
+    if (place == nullptr) return PushFront(element);
+    if (place == tail_) return PushBack(element);
+    element->prev = place;
+    element->next = place->next;
+    place->next->prev = element;
+    place->next = element;
+  }
+
   // REQUIRES: element is in this list.
   void Remove(T* element) {
     (element->prev != nullptr ? element->prev->next : head_) = element->next;

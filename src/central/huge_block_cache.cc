@@ -1,4 +1,4 @@
-// The huge blocks that wait: finding them, cutting and joining them, and giving them back in time.
+// The huge blocks that wait: what they serve, how much memory they may hold, and giving it back.
 #include <algorithm>
 
 #include "base/constants.h"
@@ -8,56 +8,84 @@
 namespace cma {
 namespace {
 
-// What is cut off a cached block that is too long stays in the cache: the block may grow into it
-// again, or join it when it is freed. realloc_ladder/1 has 135 page faults per 1,000 operations if
-// only pieces of 1 MiB stay, 44 with 128 KiB, and 8; half is the same.
+// What is cut off a block stays: it may grow into it again, or join it when it is freed.
+// realloc_ladder/1 has 135 page faults per 1,000 operations if only pieces of 1 MiB stay, 44 with
+// 128 KiB, and 8; half is the same.
 constexpr size_t kSmallestPiece = 64 * kKiB;
 
-// Cached bytes: a base, and so much of what is live. More would show as peak memory. Both chosen by
+// Bytes of memory: a base, and so much of what is live. More would show as peak memory. Both chosen
+// by huge_blocks/1.
+constexpr size_t kCacheBytes = 64 * kMiB;
+constexpr size_t kCacheShareOfLive = 2;
+
+// Bytes that are unmapped at once: what lies side by side has no bound, and 64 MiB of small pages
+// take 6 ms. Half and double the same in huge_blocks/1.
+constexpr size_t kMostUnmapped = 64 * kMiB;
+
+// Pieces without memory that take about as long to unmap as one with. Half and double the same in
 // huge_blocks/1.
-constexpr size_t kCacheBytes = 32 * kMiB;
-constexpr size_t kCacheShareOfLive = 4;
+constexpr size_t kEmptyPieces = 16;
 
 }  // namespace
 
-// The shortest cached block that is long enough.
-HugeBlocks::Block* HugeBlocks::TakeCached(size_t bytes, size_t alignment) {
-  LockGuard guard(lock_);
-  Block* best = nullptr;
-  for (Block* block = cache_.front(); block != nullptr; block = block->next) {
-    if (block->bytes < bytes || AddressOf(block->start) % alignment != 0) continue;
-    if (best == nullptr || block->bytes < best->bytes) best = block;
-  }
-  if (best == nullptr) return nullptr;
-  cache_.Remove(best);
-  cached_bytes_.fetch_sub(best->bytes, std::memory_order_relaxed);
-  return best;
+// A block of what is free, most of it with memory; nullptr if there is none or the limit refuses.
+HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment) {
+  size_t empty_bytes;
+  Block* const block = CutOutFree(bytes, alignment, &empty_bytes);
+  if (block == nullptr) return nullptr;
+  if (block->bytes != bytes) Split(block, bytes, block->idle_since);
+  if (empty_bytes == bytes && !block->has_huge_pages) AdviseHuge(block);
+  return block;
 }
 
-// The longest cached block that is too short by less than half.
-HugeBlocks::Block* HugeBlocks::TakeCachedToGrow(size_t bytes) {
-  LockGuard guard(lock_);
-  Block* best = nullptr;
-  for (Block* block = cache_.front(); block != nullptr; block = block->next) {
-    if (block->bytes >= bytes || block->bytes < bytes / 2) continue;
-    if (best == nullptr || block->bytes > best->bytes) best = block;
+// Huge pages stay whole at their multiples. But what is there already is worth more than that.
+HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) const {
+  const HugeRanges::Place whole = free_.Find(bytes, AlignmentFor(bytes, alignment));
+  if (whole.first != nullptr && whole.empty_bytes <= bytes / 2) return whole;
+  const HugeRanges::Place any = free_.Find(bytes, alignment);
+  if (any.first == nullptr || (whole.first != nullptr && whole.empty_bytes <= any.empty_bytes)) {
+    return whole;
   }
-  if (best == nullptr) return nullptr;
-  cache_.Remove(best);
-  cached_bytes_.fetch_sub(best->bytes, std::memory_order_relaxed);
-  return best;
+  return any;
 }
 
-// Cuts a block that is not in the table or the cache down to `bytes`; the rest counts as idle since
+HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) {
+  LockGuard guard(lock_);
+  const HugeRanges::Place place = FindFree(bytes, alignment);
+  *empty_bytes = place.empty_bytes;
+  if (place.first == nullptr || (place.empty_bytes != 0 && !Commit(place.empty_bytes))) {
+    return nullptr;
+  }
+  Block* const block = free_.CutOut(place, bytes);
+  if (block == nullptr && place.empty_bytes != 0) Uncommit(place.empty_bytes);
+  return block;
+}
+
+// A block that is too short, but by less than half, and is made longer.
+HugeBlocks::Block* HugeBlocks::TakeFreeAndGrow(size_t bytes) {
+  Block* block;
+  {
+    LockGuard guard(lock_);
+    block = free_.FindToGrow(bytes);
+    if (block == nullptr) return nullptr;
+    free_.Remove(block);
+  }
+  if (Grow(block, bytes)) return block;
+  Cache(block, block->idle_since);
+  return nullptr;
+}
+
+// Cuts a block that is not in the table or free down to `bytes`; the rest counts as idle since
 // then.
 void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since) {
   const size_t rest = block->bytes - bytes;
   if (rest == 0) return;
   if (rest >= kSmallestPiece && KeepsFreed()) {
     if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
-      tail->mapping = block->mapping;
+      tail->has_huge_pages = block->has_huge_pages;
+      tail->moved = block->moved;
       block->bytes = bytes;
-      Cache(tail, rest_idle_since);
+      Cache(tail, rest_idle_since, bytes);
       return;
     }
   }
@@ -67,75 +95,69 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
   }
 }
 
-// By what lies cached right behind it and was cut off it once, up to `bytes`: that holds memory,
-// and takes no call to the OS.
-void HugeBlocks::GrowByCached(Block* block, size_t bytes) {
+// By what lies free right behind it, up to `bytes`: that takes no call to the OS.
+void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
   LockGuard guard(lock_);
-  for (Block* other = cache_.front(); other != nullptr; other = other->next) {
-    if (other->mapping != block->mapping || other->start != block->start + block->bytes) continue;
-    const size_t taken = std::min(other->bytes, bytes - block->bytes);
-    block->bytes += taken;
-    other->start += taken;
-    other->bytes -= taken;
-    cached_bytes_.fetch_sub(taken, std::memory_order_relaxed);
-    if (other->bytes == 0) {
-      cache_.Remove(other);
-      metadata_->Give(other, sizeof(Block));
-    }
-    return;
-  }
+  const HugeRanges::Behind behind = free_.FindBehind(*block, bytes - block->bytes);
+  if (behind.first == nullptr || (behind.empty_bytes != 0 && !Commit(behind.empty_bytes))) return;
+  free_.TakeOut(behind.first, behind.bytes);
+  block->bytes += behind.bytes;
 }
 
-// Adds cached blocks right before and behind this one to it: pieces of one block find together
-// again, and a longer one than each can be cut from them. All of it is as old as the oldest part:
-// what is not used goes back to the OS, though a piece beside it comes and goes.
-void HugeBlocks::JoinCached(Block* block) {
-  for (Block* other = cache_.front(); other != nullptr;) {
-    Block* const next = other->next;
-    const bool is_before = other->start + other->bytes == block->start;
-    if (other->mapping == block->mapping &&
-        (is_before || block->start + block->bytes == other->start)) {
-      cache_.Remove(other);
-      cached_bytes_.fetch_sub(other->bytes, std::memory_order_relaxed);
-      if (is_before) block->start = other->start;
-      block->bytes += other->bytes;
-      block->idle_since = std::min(block->idle_since, other->idle_since);
-      metadata_->Give(other, sizeof(Block));
-    }
-    other = next;
-  }
-}
-
-void HugeBlocks::Cache(Block* block, Milliseconds idle_since) {
+void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
   {
     LockGuard guard(lock_);
     block->idle_since = idle_since;
-    JoinCached(block);
-    cache_.PushFront(block);
-    cached_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
+    free_.Insert(block);
   }
-  TrimCache();
+  Trim(live_bytes() + in_hand);
 }
 
-HugeBlocks::Block* HugeBlocks::PopOldest(Milliseconds now, Milliseconds age) {
+// What must give its memory back so that no more than `most` waits, or a part of it; nullptr if
+// nothing must.
+HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t most) {
   LockGuard guard(lock_);
-  Block* oldest = cache_.front();
-  for (Block* block = oldest; block != nullptr; block = block->next) {
-    if (block->idle_since <= oldest->idle_since) oldest = block;
-  }
-  if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
-  cache_.Remove(oldest);
-  cached_bytes_.fetch_sub(oldest->bytes, std::memory_order_relaxed);
-  return oldest;
+  if (free_.held_bytes() <= most) return nullptr;
+  Block* const oldest = free_.FindOldestWithMemory();
+  // Not a part of a huge page.
+  std::byte* const end = oldest->start + (free_.held_bytes() - most);
+  const size_t bytes =
+      static_cast<size_t>(end - oldest->start) + (-AddressOf(end) & (kHugePageBytes - 1));
+  return free_.TakeFront(oldest, bytes);
 }
 
-void HugeBlocks::TrimCache() {
-  const size_t share = kCacheBytes + live_bytes() / kCacheShareOfLive;
+HugeBlocks::Block* HugeBlocks::TakeLongestEmpty() {
+  LockGuard guard(lock_);
+  Block* const longest = free_.FindLongestEmpty();
+  if (longest != nullptr) free_.Remove(longest);
+  return longest;
+}
+
+HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
+  LockGuard guard(lock_);
+  Block* const oldest = free_.FindOldest();
+  if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
+  return free_.TakeFront(oldest, kMostUnmapped);
+}
+
+// REQUIRES: the block is not in the table or free.
+void HugeBlocks::Empty(Block* block) {
+  if (!os_->decommit(block->start, block->bytes, false)) return UnmapBlock(block);
+  NoteReturned(block);
+  block->holds_memory = false;
+  LockGuard guard(lock_);
+  free_.Insert(block);
+}
+
+void HugeBlocks::Trim(size_t live) {
+  const size_t share = kCacheBytes + live / kCacheShareOfLive;
   const size_t most = std::min<size_t>(share, g_options.huge_cache_mib * kMiB);
-  while (cached_bytes() > most) {
-    Block* oldest = PopOldest(0, 0);
-    if (oldest == nullptr) return;
-    UnmapBlock(oldest);
+  while (Block* const block = TakeToEmpty(most)) Empty(block);
+  // Addresses, of which there are more.
+  while (empty_bytes() > kCacheBytes + live) {
+    Block* const block = TakeLongestEmpty();
+    if (block == nullptr) return;
+    UnmapBlock(block);
   }
 }
 
@@ -155,10 +177,11 @@ void HugeBlocks::PutAway(Block* block) {
 
 size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
   size_t bytes = 0;
-  for (; limit > 0; --limit) {
-    Block* oldest = PopOldest(now, age);
+  for (size_t empty = 0; limit > 0;) {
+    Block* const oldest = TakeOldest(now, age);
     if (oldest == nullptr) break;
     bytes += oldest->bytes;
+    if (oldest->holds_memory || ++empty % kEmptyPieces == 0) --limit;
     UnmapBlock(oldest);
   }
   return bytes;

@@ -1,18 +1,19 @@
-// Blocks too large for a superblock: each mapped alone. Freed ones wait in a bounded cache for a
-// while, because mapping and touching pages anew costs far more than anything else cma does.
+// Blocks too large for a superblock: each mapped alone. Freed ones wait for a while, because
+// mapping and touching pages anew costs far more than anything else cma does. How much memory waits
+// is bounded; beyond that the oldest gives it back, and its addresses still wait.
 //
-// Owns:      the address space of huge blocks, live and cached.
+// Owns:      the address space of huge blocks, live and free.
 // Locking:   public methods take lock_ (LockRank::kHugeBlocks); the slow system calls are made
 //            outside of it.
-// Invariant: a block is in the table iff it is live, in cache_ iff it is not; never both.
+// Invariant: a block is in the table iff it is live, in free_ iff it is not; never both.
 #ifndef CMA_CENTRAL_HUGE_BLOCKS_H_
 #define CMA_CENTRAL_HUGE_BLOCKS_H_
 
 #include <atomic>
 #include <cstddef>
 
-#include "base/intrusive_list.h"
 #include "central/account.h"
+#include "central/huge_ranges.h"
 #include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "os/os_memory.h"
@@ -22,9 +23,10 @@ namespace cma {
 
 class HugeBlocks {
  public:
-  // `limit` counts the blocks, live and cached, and may refuse; nullptr: there is none.
+  // `limit` counts the blocks that live, and what holds memory of the others, and may refuse;
+  // nullptr: there is none.
   constexpr HugeBlocks(const OsOps& os, Metadata& metadata, MemoryLimit* limit = nullptr)
-      : os_(&os), metadata_(&metadata), limit_(limit) {}
+      : os_(&os), metadata_(&metadata), limit_(limit), free_(metadata) {}
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
   // or the limit refuses. `zero`: the block must read as zero, and then its pages are untouched.
@@ -60,32 +62,28 @@ class HugeBlocks {
   // Whether `address` was in a huge block that was freed lately; for reports.
   bool WasFreed(const std::byte* address) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Unmaps cached blocks that are older than `age` ms, at most `limit`; the bytes.
+  // Unmaps what has been free for `age` ms, the oldest first, at most `limit` pieces of up to 64
+  // MiB with memory; the bytes.
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
   size_t live_count() const { return live_count_.load(std::memory_order_relaxed); }
-  size_t cached_bytes() const { return cached_bytes_.load(std::memory_order_relaxed); }
+  size_t cached_bytes() const { return free_.held_bytes(); }  // free, and hold memory
+  size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
   size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
 
  private:
-  struct Block : ListNode<Block> {
-    Block* chain;  // next in its bucket of the table
-    std::byte* start;
-    size_t bytes;
-    Account* account;
-    Milliseconds idle_since;
-    uint32_t mapping;  // number of the mapping that it is a part of
-  };
+  using Block = HugeBlock;
 
   // Half is the same in BM_HugeFindAmongMany.
   static constexpr size_t kBuckets = 4096;
   // How many freed blocks a second free is told from a wrong pointer for. No benchmark tells.
   static constexpr size_t kRecent = 64;
 
+  static size_t AlignmentFor(size_t bytes, size_t alignment);
   static size_t BucketOf(const std::byte* start);
   bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
   Block* Find(const std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -94,40 +92,45 @@ class HugeBlocks {
   void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
   void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeCached(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeCachedToGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  uint32_t NextMapping() { return mappings_.fetch_add(1, std::memory_order_relaxed); }
-  void JoinCached(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Cache(Block* block, Milliseconds idle_since) ABSL_LOCKS_EXCLUDED(lock_);
-  void TrimCache() ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeFree(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  HugeRanges::Place FindFree(size_t bytes, size_t alignment) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);
+  void Trim(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeToEmpty(size_t most) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeLongestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
+  void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
       ABSL_LOCKS_EXCLUDED(lock_);
   bool CommitMore(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool Grow(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  void GrowByCached(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  void GrowByFree(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool GrowByMore(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool GrowHere(Block* block, size_t bytes);
+  Resized GrowHere(Block* block, size_t bytes);
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
+  void AdviseHuge(Block* block);
+  void NoteReturned(const Block* block);
   bool KeepsFreed() const;
-  void UnmapBlock(Block* block);
+  void UnmapBlock(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* NewBlock(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
   bool Commit(size_t bytes);
   void Uncommit(size_t bytes);
-  Block* PopOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
 
   const OsOps* const os_;
   Metadata* const metadata_;
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
-  IntrusiveList<Block> cache_ ABSL_GUARDED_BY(lock_);  // the last one first
-  std::atomic<uint32_t> mappings_{0};
+  HugeRanges free_;  // changed and searched under lock_, asked how much without
+  std::atomic<uint32_t> moves_{0};
   size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> live_bytes_{0};
   std::atomic<size_t> live_count_{0};
-  std::atomic<size_t> cached_bytes_{0};
   std::atomic<size_t> returned_bytes_{0};
   struct {
     const std::byte* start;

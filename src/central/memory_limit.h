@@ -1,8 +1,8 @@
 // How much memory the heap has committed, and whether its limits allow more.
 //
 // Committed is what may be backed by memory: superblocks except those in the central heap whose
-// memory went back, huge blocks, live and cached, and cma's own tables. A superblock counts whole
-// while an arena has it.
+// memory went back, huge blocks, live and cached with memory, and cma's own tables. A superblock
+// counts whole while an arena has it.
 //
 // hard_limit: Commit() refuses what would pass it. The last part of it, kReserveBytes or
 // 1/kReserveShare, whichever is more, is kept back until a caller has been refused: after that,

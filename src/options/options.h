@@ -92,7 +92,7 @@ inline constexpr OptionInfo kOptions[] = {
      "what an arena may keep ready for its threads, in addition to 1/32 of its memory"},
     {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 27,
-     "freed huge blocks kept mapped for reuse until release_delay_ms has passed"},
+     "memory of freed huge blocks kept for reuse until release_delay_ms has passed"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
      "heaps; 0: never ask"},

@@ -13,6 +13,13 @@
 
 namespace cma {
 
+// What came of an attempt to change the length of a mapping.
+enum class Resized {
+  kYes,
+  kNo,
+  kFixed,  // nor can it be moved: the kernel has several mappings there, or may not lock more
+};
+
 struct OsOps {
   // Zero-filled memory; nullptr if refused. REQUIRES: bytes > 0, whole pages.
   std::byte* (*map)(size_t bytes);
@@ -34,10 +41,11 @@ struct OsOps {
   // Writes a zero to `byte`; whether its page was there in less time than small pages would take, 1
   // ms for 2 MiB.
   bool (*touches_quickly)(std::byte* byte);
-  // Changes the length of a mapping without moving it; false if refused.
-  bool (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
+  // Changes the length of a mapping without moving it.
+  Resized (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
   // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;
-  // the old range is unmapped. False if refused, and then both ranges are as before.
+  // the old range is unmapped. False if refused, and then both ranges are as before. REQUIRES:
+  // resize has said kNo: the kernel takes the target away before it sees other obstacles.
   bool (*move)(std::byte* start, size_t old_bytes, std::byte* target, size_t new_bytes);
   // Monotonic clock, to a few ms.
   Milliseconds (*now)();

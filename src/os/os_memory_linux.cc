@@ -96,10 +96,11 @@ bool TouchesQuickly(std::byte* byte) {
 
 void AdviseSmall(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_NOHUGEPAGE); }
 
-bool Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
+Resized Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
   const long result = RawSyscall(SYS_mremap, reinterpret_cast<long>(start),
                                  static_cast<long>(old_bytes), static_cast<long>(new_bytes), 0);
-  return result == reinterpret_cast<long>(start);
+  if (result == reinterpret_cast<long>(start)) return Resized::kYes;
+  return result == -ENOMEM ? Resized::kNo : Resized::kFixed;
 }
 
 bool Move(std::byte* start, size_t old_bytes, std::byte* target, size_t new_bytes) {

@@ -98,14 +98,15 @@ void CollectOutsideArenas(cma_stats& stats, size_t untouched) {
   // The two counts were read one after the other.
   const size_t free_superblocks = std::max(g_heap.central.free_superblocks(), dirty_superblocks);
   const size_t cached_huge = g_heap.huge.cached_bytes();
-  stats.free_superblock_bytes = free_superblocks * kSuperblockBytes + cached_huge;
+  const size_t empty_huge = g_heap.huge.empty_bytes();
+  stats.free_superblock_bytes = free_superblocks * kSuperblockBytes + cached_huge + empty_huge;
   stats.dirty_bytes += dirty_superblocks * kSuperblockBytes + cached_huge;
   stats.metadata_bytes = g_heap.metadata.mapped_bytes();
   stats.mapped_bytes += huge_live + stats.free_superblock_bytes + stats.metadata_bytes;
   stats.committed_bytes = g_heap.limit.committed();
   stats.returned_bytes = g_heap.central.returned_bytes() + g_heap.huge.returned_bytes();
-  stats.resident_most_bytes =
-      stats.mapped_bytes - untouched - (free_superblocks - dirty_superblocks) * kSuperblockBytes;
+  stats.resident_most_bytes = stats.mapped_bytes - untouched - empty_huge -
+                              (free_superblocks - dirty_superblocks) * kSuperblockBytes;
   stats.rss_bytes = OsResidentBytes();
   stats.other_bytes = Less(stats.rss_bytes, stats.resident_most_bytes);
   stats.absent_bytes = Less(stats.resident_most_bytes, stats.rss_bytes);

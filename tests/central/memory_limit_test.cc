@@ -199,6 +199,52 @@ TEST_F(CommittedTest, HugeBlocksCountLiveCachedResizedAndSplit) {
   EXPECT_EQ(limit_.committed(), metadata_.mapped_bytes());
 }
 
+TEST_F(CommittedTest, HugeBlocksThatGaveTheirMemoryBackCountWhenTheyAreTakenAgain) {
+  g_options.huge_cache_mib = 2;
+  std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
+  ASSERT_TRUE(huge_.Give(block));
+  ASSERT_EQ(huge_.empty_bytes(), 6 * kMiB);
+  ExpectSum(0);
+
+  ASSERT_EQ(huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny), block);
+  ExpectSum(0);
+
+  ASSERT_TRUE(huge_.Give(block));
+  ASSERT_EQ(huge_.empty_bytes(), 6 * kMiB);
+  g_options.hard_limit = 9 * kMiB;
+  EXPECT_EQ(huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny), nullptr);
+  EXPECT_NE(huge_.Take(4 * kMiB, 1, HugeBlocks::Contents::kAny), nullptr);
+  ExpectSum(0);
+}
+
+TEST_F(CommittedTest, WithoutMemoryForDescriptorsTheSumHolds) {
+  g_options.huge_cache_mib = 0;
+  ASSERT_TRUE(huge_.Give(huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny)));
+  ASSERT_EQ(huge_.empty_bytes(), 8 * kMiB);
+  os_.RefuseEvery(FakeOs::kMap);
+  while (metadata_.Take(64) != nullptr) {
+  }
+
+  EXPECT_EQ(huge_.Take(2 * kMiB, 1, HugeBlocks::Contents::kAny), nullptr);
+  ExpectSum(0);
+}
+
+TEST_F(CommittedTest, WithoutMemoryForDescriptorsWhatFitsIsTakenWhole) {
+  g_options.huge_cache_mib = 0;
+  std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
+  ASSERT_TRUE(huge_.Give(block));
+  os_.RefuseEvery(FakeOs::kMap);
+  while (metadata_.Take(64) != nullptr) {
+  }
+
+  EXPECT_EQ(huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny), block);
+  ExpectSum(0);
+  g_options.huge_cache_mib = 8;
+  ASSERT_TRUE(huge_.Give(block));
+  EXPECT_EQ(huge_.cached_bytes(), 8 * kMiB) << "it may hold memory now";
+  ExpectSum(0);
+}
+
 TEST_F(CommittedTest, HugeBlocksResizedInPlaceCount) {
   std::byte* const block = huge_.Take(8 * kMiB, 1, HugeBlocks::Contents::kAny);
   constexpr size_t kShorter = 8 * kMiB - 512 * kKiB;

@@ -175,7 +175,7 @@ TEST_F(OsMemoryTest, ResizeShrinksInPlace) {
   std::byte* const start = os_.map(4 * page_);
   FillPattern(start, page_, 5);
 
-  EXPECT_TRUE(os_.resize(start, 4 * page_, page_));
+  EXPECT_EQ(os_.resize(start, 4 * page_, page_), Resized::kYes);
 
   EXPECT_EQ(FindDamage(start, page_, 5), kIntact);
   EXPECT_THAT(PagesWithMemory(start + page_, page_), IsEmpty());
@@ -186,7 +186,7 @@ TEST_F(OsMemoryTest, ResizeGrowsIntoFreeAddresses) {
   FillPattern(start, page_, 6);
   ASSERT_TRUE(os_.unmap(start + page_, 3 * page_));
 
-  EXPECT_TRUE(os_.resize(start, page_, 4 * page_));
+  EXPECT_EQ(os_.resize(start, page_, 4 * page_), Resized::kYes);
 
   EXPECT_EQ(FindDamage(start, page_, 6), kIntact);
   EXPECT_TRUE(IsZero(start + page_, 3 * page_));
@@ -196,10 +196,21 @@ TEST_F(OsMemoryTest, ResizeIsRefusedWhereSomethingElseLies) {
   std::byte* const start = os_.map(4 * page_);
   FillPattern(start, 4 * page_, 7);
 
-  EXPECT_FALSE(os_.resize(start, page_, 2 * page_));
+  EXPECT_EQ(os_.resize(start, page_, 2 * page_), Resized::kNo);
 
   EXPECT_EQ(FindDamage(start, 4 * page_, 7), kIntact);
   EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, ResizeTellsWhereThereAreSeveralMappings) {
+  std::byte* const start = os_.map(4 * page_);
+  ASSERT_EQ(mprotect(start + 2 * page_, 2 * page_, PROT_READ), 0);
+  FillPattern(start, page_, 7);
+
+  EXPECT_EQ(os_.resize(start, 4 * page_, 5 * page_), Resized::kFixed);
+  EXPECT_EQ(os_.resize(start, 2 * page_, 5 * page_), Resized::kNo);
+
+  EXPECT_EQ(FindDamage(start, page_, 7), kIntact);
 }
 
 TEST_F(OsMemoryTest, MoveTakesTheContentsToTheTarget) {

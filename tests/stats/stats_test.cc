@@ -107,7 +107,8 @@ class CollectStatsTest : public testing::Test {
     EXPECT_EQ(s.mapped_bytes, s.live_bytes + s.thread_cached_bytes + s.slab_free_bytes +
                                   s.free_run_bytes + s.free_superblock_bytes + s.metadata_bytes);
     EXPECT_EQ(s.mapped_bytes, g_heap.central.mapped_bytes() + g_heap.huge.live_bytes() +
-                                  g_heap.huge.cached_bytes() + g_heap.metadata.mapped_bytes());
+                                  g_heap.huge.cached_bytes() + g_heap.huge.empty_bytes() +
+                                  g_heap.metadata.mapped_bytes());
     EXPECT_LE(s.huge_bytes, s.live_bytes);
     EXPECT_LE(s.dirty_bytes, s.mapped_bytes);
     EXPECT_EQ(s.rss_bytes + s.absent_bytes, s.resident_most_bytes + s.other_bytes);

@@ -102,15 +102,16 @@ struct FakeOs::Ops {
     cma::kLinuxOs.advise_small(start, bytes);
   }
 
-  static bool Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
+  static cma::Resized Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
     FakeOs& os = Fake();
     std::lock_guard guard(os.mutex_);
     os.RequireMapped(start, old_bytes, "resize");
-    if (!os.Allows(kResize, new_bytes)) return false;
-    if (!cma::kLinuxOs.resize(start, old_bytes, new_bytes)) return false;
+    if (!os.Allows(kResize, new_bytes)) return cma::Resized::kNo;
+    const cma::Resized resized = cma::kLinuxOs.resize(start, old_bytes, new_bytes);
+    if (resized != cma::Resized::kYes) return resized;
     os.Leave(start, old_bytes);
     os.Enter(start, new_bytes);
-    return true;
+    return resized;
   }
 
   static bool Move(std::byte* start, size_t old_bytes, std::byte* target, size_t new_bytes) {

@@ -1,0 +1,256 @@
+#include "central/huge_ranges.h"
+
+#include <algorithm>
+
+#include "base/units.h"
+#include "options/options.h"
+
+namespace cma {
+namespace {
+
+// Ranges that have been freed within one part in so many of release_delay_ms count as of one age.
+// Half and double are the same in huge_blocks/1.
+constexpr Milliseconds kShareOfDelay = 8;
+
+// Whether `right` begins where `left` ends, and is of one mapping with it: the kernel moves no
+// block that lies in several.
+bool IsOneStretch(const HugeBlock* left, const HugeBlock* right) {
+  return left->end() == right->start && left->has_huge_pages == right->has_huge_pages &&
+         left->moved == right->moved;
+}
+
+bool AreAlike(const HugeBlock* left, const HugeBlock* right) {
+  if (!IsOneStretch(left, right) || left->holds_memory != right->holds_memory) return false;
+  if (!left->holds_memory) return true;  // there is nothing that could go back in time
+  const auto [from, to] = std::minmax(left->idle_since, right->idle_since);
+  return to - from <= g_options.release_delay_ms / kShareOfDelay;
+}
+
+// Adds up what holds no memory in a stretch, for addresses that do not go down.
+class EmptySum {
+ public:
+  explicit EmptySum(HugeBlock* first) : range_(first) {}
+
+  // The range that the address lies in, or ends if it is `end`; and what is empty before the
+  // address.
+  HugeBlock* RangeOf(const std::byte* address, bool end) {
+    while (range_->end() < address || (!end && range_->end() == address)) {
+      if (!range_->holds_memory) passed_ += range_->bytes;
+      range_ = range_->next;
+    }
+    return range_;
+  }
+  size_t Before(const std::byte* address, bool end) {
+    const HugeBlock* const range = RangeOf(address, end);
+    return passed_ + (range->holds_memory ? 0 : static_cast<size_t>(address - range->start));
+  }
+
+ private:
+  HugeBlock* range_;
+  size_t passed_ = 0;
+};
+
+size_t StretchBytes(const HugeBlock* first) {
+  const HugeBlock* last = first;
+  while (last->next != nullptr && IsOneStretch(last, last->next)) last = last->next;
+  return static_cast<size_t>(last->end() - first->start);
+}
+
+}  // namespace
+
+void HugeRanges::Count(const HugeBlock* range, size_t bytes) {
+  (range->holds_memory ? held_bytes_ : empty_bytes_).fetch_add(bytes, std::memory_order_relaxed);
+}
+
+HugeBlock* HugeRanges::NewLike(const HugeBlock& range, std::byte* start, size_t bytes) {
+  auto* const block = static_cast<HugeBlock*>(metadata_->Take(sizeof(HugeBlock)));
+  if (block == nullptr) return nullptr;
+  *block = {};
+  block->start = start;
+  block->bytes = bytes;
+  block->idle_since = range.idle_since;
+  block->holds_memory = range.holds_memory;
+  block->has_huge_pages = range.has_huge_pages;
+  block->moved = range.moved;
+  return block;
+}
+
+void HugeRanges::Remove(HugeBlock* range) {
+  Count(range, -range->bytes);
+  ranges_.Remove(range);
+}
+
+void HugeRanges::Discard(HugeBlock* range) {
+  Remove(range);
+  metadata_->Give(range, sizeof *range);
+}
+
+// Memory is as old as the oldest part, so that none waits too long; addresses are as young as the
+// youngest.
+void HugeRanges::Join(HugeBlock* range, HugeBlock* other) {
+  range->bytes += other->bytes;
+  range->idle_since = range->holds_memory ? std::min(range->idle_since, other->idle_since)
+                                          : std::max(range->idle_since, other->idle_since);
+  Discard(other);
+}
+
+void HugeRanges::Insert(HugeBlock* range) {
+  HugeBlock* before = nullptr;
+  HugeBlock* after = ranges_.front();
+  while (after != nullptr && after->start < range->start) {
+    before = after;
+    after = after->next;
+  }
+  if (before != nullptr && AreAlike(before, range)) {
+    HugeBlock* const joined = before;
+    before = before->prev;
+    range->start = joined->start;
+    Join(range, joined);
+  }
+  if (after != nullptr && AreAlike(range, after)) Join(range, after);
+  ranges_.InsertAfter(before, range);
+  Count(range, range->bytes);
+}
+
+HugeRanges::Place HugeRanges::Find(size_t bytes, size_t alignment) const {
+  Place best;
+  size_t best_stretch = 0;
+  for (HugeBlock* range = ranges_.front(); range != nullptr;) {
+    HugeBlock* const first = range;
+    const size_t stretch = StretchBytes(first);
+    const std::byte* const end = first->start + stretch;
+    EmptySum starts[2] = {EmptySum(first), EmptySum(first)};
+    EmptySum ends[2] = {EmptySum(first), EmptySum(first)};
+    const auto Consider = [&](std::byte* start, size_t direction) {
+      const size_t empty =
+          ends[direction].Before(start + bytes, true) - starts[direction].Before(start, false);
+      if (best.first == nullptr || empty < best.empty_bytes ||
+          (empty == best.empty_bytes && stretch < best_stretch)) {
+        best = {starts[direction].RangeOf(start, false), start, empty};
+        best_stretch = stretch;
+      }
+    };
+    for (; range != nullptr && range->start < end; range = range->next) {
+      if (stretch < bytes) continue;
+      // From its start on.
+      const size_t forth = -AddressOf(range->start) & (alignment - 1);
+      const size_t room = static_cast<size_t>(end - range->start);
+      if (forth < range->bytes && room - forth >= bytes) Consider(range->start + forth, 0);
+      // Up to its end.
+      const size_t upto = static_cast<size_t>(range->end() - first->start);
+      if (upto < bytes) continue;
+      std::byte* const start = range->end() - bytes;
+      const size_t back = AddressOf(start) & (alignment - 1);
+      if (back <= upto - bytes) Consider(start - back, 1);
+    }
+  }
+  return best;
+}
+
+HugeBlock* HugeRanges::CutOut(const Place& place, size_t bytes) {
+  HugeBlock* range = place.first;
+  const size_t front = static_cast<size_t>(place.start - range->start);
+  HugeBlock* const block = NewLike(*range, place.start, bytes);
+  if (block == nullptr) {
+    if (front != 0 || range->bytes < bytes) return nullptr;
+    // Only what was asked for has been committed.
+    if (!range->holds_memory && range->bytes != bytes) return nullptr;
+    Remove(range);
+    range->holds_memory = true;
+    return range;
+  }
+  block->holds_memory = true;
+  if (front != 0) {
+    HugeBlock* const rest = NewLike(*range, place.start, range->bytes - front);
+    if (rest == nullptr) {
+      metadata_->Give(block, sizeof *block);
+      return nullptr;
+    }
+    Count(range, -rest->bytes);
+    range->bytes = front;
+    ranges_.InsertAfter(range, rest);
+    Count(rest, rest->bytes);
+    range = rest;
+  }
+  TakeOut(range, bytes);
+  return block;
+}
+
+void HugeRanges::TakeOut(HugeBlock* range, size_t bytes) {
+  while (bytes != 0) {
+    HugeBlock* const next = range->next;
+    const size_t taken = std::min(bytes, range->bytes);
+    MoveFront(range, taken);
+    bytes -= taken;
+    range = next;
+  }
+}
+
+HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) const {
+  HugeBlock* range = ranges_.front();
+  while (range != nullptr && range->start < block.end()) range = range->next;
+  if (range == nullptr || !IsOneStretch(&block, range)) return {};
+  if (StretchBytes(range) >= bytes) {
+    return {range, bytes, EmptySum(range).Before(block.end() + bytes, true)};
+  }
+  size_t held = 0;
+  for (const HugeBlock* at = range; at->holds_memory; at = at->next) {
+    held += at->bytes;
+    if (at->next == nullptr || !IsOneStretch(at, at->next)) break;
+  }
+  return {range, held, 0};
+}
+
+HugeBlock* HugeRanges::FindToGrow(size_t bytes) const {
+  HugeBlock* best = nullptr;
+  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
+    if (!range->holds_memory || range->bytes >= bytes || range->bytes < bytes / 2) continue;
+    if (best == nullptr || range->bytes > best->bytes) best = range;
+  }
+  return best;
+}
+
+HugeBlock* HugeRanges::FindLongestEmpty() const {
+  HugeBlock* best = nullptr;
+  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
+    if (!range->holds_memory && (best == nullptr || range->bytes > best->bytes)) best = range;
+  }
+  return best;
+}
+
+HugeBlock* HugeRanges::FindOldest() const {
+  HugeBlock* oldest = ranges_.front();
+  for (HugeBlock* range = oldest; range != nullptr; range = range->next) {
+    if (range->idle_since < oldest->idle_since) oldest = range;
+  }
+  return oldest;
+}
+
+HugeBlock* HugeRanges::FindOldestWithMemory() const {
+  HugeBlock* oldest = nullptr;
+  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
+    if (!range->holds_memory) continue;
+    if (oldest == nullptr || range->idle_since < oldest->idle_since) oldest = range;
+  }
+  return oldest;
+}
+
+HugeBlock* HugeRanges::TakeFront(HugeBlock* range, size_t bytes) {
+  if (bytes < range->bytes) {
+    if (HugeBlock* const front = NewLike(*range, range->start, bytes); front != nullptr) {
+      MoveFront(range, bytes);
+      return front;
+    }
+  }
+  Remove(range);
+  return range;
+}
+
+void HugeRanges::MoveFront(HugeBlock* range, size_t bytes) {
+  if (bytes == range->bytes) return Discard(range);
+  Count(range, -bytes);
+  range->start += bytes;
+  range->bytes -= bytes;
+}
+
+}  // namespace cma

@@ -1,0 +1,99 @@
+// Address space of huge blocks that nobody uses: what was freed and still holds memory, and what
+// has given its memory back and is still mapped. What lies side by side serves one block together,
+// so memory that was freed in pieces of other sizes is used again.
+//
+// Owns:      the ranges in it, and their descriptors.
+// Locking:   none of its own: guarded by the lock of HugeBlocks, under which it takes Metadata's.
+// Invariant: sorted by address, no two overlap.
+#ifndef CMA_CENTRAL_HUGE_RANGES_H_
+#define CMA_CENTRAL_HUGE_RANGES_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "base/intrusive_list.h"
+#include "base/units.h"
+#include "central/metadata.h"
+
+namespace cma {
+
+class Account;
+
+// A huge block that lives, or a range of addresses that waits.
+struct HugeBlock : ListNode<HugeBlock> {
+  std::byte* end() const { return start + bytes; }
+
+  std::byte* start;
+  size_t bytes;
+  HugeBlock* chain;         // of a live one: next in its bucket of the table
+  Account* account;         // of a live one: who pays, or nullptr
+  Milliseconds idle_since;  // of a range
+  // False: it has given it back, and reads as zero. (A huge page at its edge may be in use.)
+  bool holds_memory;
+  bool has_huge_pages;  // by advice
+  // 0 where it was mapped: as a rule the kernel makes one mapping of neighbours. Pages that have
+  // been moved keep a mapping of their own, which has this number.
+  uint32_t moved;
+};
+
+class HugeRanges {
+ public:
+  explicit constexpr HugeRanges(Metadata& metadata) : metadata_(&metadata) {}
+
+  // Where a block could lie.
+  struct Place {
+    HugeBlock* first = nullptr;  // the range that `start` is in; nullptr: there is no place
+    std::byte* start = nullptr;
+    size_t empty_bytes = 0;  // of it, that hold no memory
+  };
+  // The place with the most memory, and of those one in the shortest stretch.
+  Place Find(size_t bytes, size_t alignment) const;
+
+  // Takes a block out. nullptr if there is no memory for descriptors; or it is longer than `bytes`,
+  // and the caller cuts the rest off.
+  [[nodiscard]] HugeBlock* CutOut(const Place& place, size_t bytes);
+
+  // Puts a range in. Joins it with neighbours of its kind and about its age.
+  void Insert(HugeBlock* range);
+  void Remove(HugeBlock* range);
+
+  // What a block could grow into, up to `bytes`: all of it, or what holds memory.
+  struct Behind {
+    HugeBlock* first = nullptr;
+    size_t bytes = 0;
+    size_t empty_bytes = 0;  // of these
+  };
+  Behind FindBehind(const HugeBlock& block, size_t bytes) const;
+  // Takes the first `bytes` from there on out, as part of another block.
+  void TakeOut(HugeBlock* range, size_t bytes);
+  // The longest with memory that is shorter than `bytes` by less than half.
+  HugeBlock* FindToGrow(size_t bytes) const;
+  // The longest without memory, the one that has waited longest, and that of those with memory.
+  HugeBlock* FindLongestEmpty() const;
+  HugeBlock* FindOldest() const;
+  HugeBlock* FindOldestWithMemory() const;
+
+  // Takes the first `bytes` of a range out; all of it if it has no more, or if there is no memory
+  // for another descriptor.
+  [[nodiscard]] HugeBlock* TakeFront(HugeBlock* range, size_t bytes);
+
+  // Each a moment's truth where the lock is not held.
+  size_t held_bytes() const { return held_bytes_.load(std::memory_order_relaxed); }
+  size_t empty_bytes() const { return empty_bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  HugeBlock* NewLike(const HugeBlock& range, std::byte* start, size_t bytes);
+  void Count(const HugeBlock* range, size_t bytes);
+  void Discard(HugeBlock* range);
+  void Join(HugeBlock* range, HugeBlock* other);
+  void MoveFront(HugeBlock* range, size_t bytes);
+
+  Metadata* const metadata_;
+  IntrusiveList<HugeBlock> ranges_;
+  std::atomic<size_t> held_bytes_{0};
+  std::atomic<size_t> empty_bytes_{0};
+};
+
+}  // namespace cma
+
+#endif  // CMA_CENTRAL_HUGE_RANGES_H_
