@@ -2,6 +2,7 @@
 // allocator, e.g.  LD_PRELOAD=build/release/libcma.so build/release/bench/api_bench
 
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstddef>
@@ -244,6 +245,24 @@ BENCHMARK(BM_ThreadStartFirstMallocExit)
     ->Arg(1)
     ->Arg(1000)
     ->UseRealTime();
+
+// Some programs call it after every few operations.
+void BM_TrimNowAndThen(State& state) {
+  constexpr size_t kBlocks = 1024;
+  constexpr size_t kBlockBytes = 40 * 1024;
+  std::vector<void*> blocks(kBlocks);
+  for (void*& block : blocks) block = std::malloc(kBlockBytes);
+  size_t next = 0;
+  for (auto _ : state) {
+    void*& block = blocks[next++ % kBlocks];
+    std::free(block);
+    block = std::malloc(kBlockBytes);
+    DoNotOptimize(malloc_trim(0));
+  }
+  for (void* block : blocks) std::free(block);
+  CountItems(state, 1);
+}
+BENCHMARK(BM_TrimNowAndThen);
 
 }  // namespace
 

@@ -167,7 +167,8 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
   if (superblock->needs_sweep && !at_once && superblock->has_huge_pages) {
     superblock->needs_sweep = IsWorthBreaking(superblock);
   }
-  if (superblock->needs_sweep || at_once) {
+  // What stays because it is not worth breaking a huge page goes at once.
+  if (superblock->needs_sweep || (at_once && superblock->has_huge_pages)) {
     Sweep sweep{.at_once = at_once};
     const SweepResult result = SweepSuperblock(superblock, sweep);
     if (result == SweepResult::kGone) return true;
@@ -175,7 +176,7 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
       *pending = true;
       return true;
     }
-    superblock->needs_sweep = sweep.pending;
+    superblock->needs_sweep = sweep.pending || sweep.refused;
     if (sweep.pending) *pending = true;
   }
   superblock->sweep_round = round;
