@@ -146,7 +146,7 @@ size_t Arena::GiveToOneSlab(Slab* slab, std::byte* const* blocks, size_t count) 
     bytes = n * slab->block_bytes;
   }
   small_lent_bytes_ -= bytes;
-  slab->superblock->needs_sweep = true;
+  slab->superblock->NoteForSweep(AddressOf(slab->base) % kSuperblockBytes / kUnitBytes);
   Relist(slab);
   // The last slab of a class stays until a sweep finds it empty.
   if (slab->free_blocks == slab->capacity && MayGoWhenEmpty(slab)) RemoveSlab(slab);
@@ -170,9 +170,10 @@ constexpr auto kNextListFrom = [] {
 constexpr size_t kMixedAhead = 4;
 
 inline void Arena::GiveOneMixed(Superblock* superblock, std::byte* block, SizeClass c) {
-  Slab* const slab = &superblock->tables->slabs[AddressOf(block) % kSuperblockBytes / kUnitBytes];
+  const size_t unit = AddressOf(block) % kSuperblockBytes / kUnitBytes;
+  Slab* const slab = &superblock->tables->slabs[unit];
   GiveOneToMixedSlab(slab, block, c);
-  superblock->needs_sweep = true;
+  superblock->NoteForSweep(unit);
   Relist(slab);
   if (slab->free_blocks == kPiecesPerSlab) RemoveSlab(slab);
 }
@@ -208,7 +209,7 @@ void Arena::GiveSmall(SizeClass c, std::byte* const* blocks, size_t count) {
     const size_t n = GiveToSlab(slab, bits, c, blocks, static_cast<size_t>(end - blocks));
     blocks += n;
     lent_bytes -= n * ClassBytes(c);
-    superblock->needs_sweep = true;
+    superblock->NoteForSweep(unit);
     if (slab->free_blocks < next_list_from[static_cast<uint8_t>(slab->fullness + 1)]) [[likely]]
       continue;
     Relist(slab);

@@ -214,6 +214,8 @@ class alignas(kIsolation) Arena {
 
   struct Sweep;
   enum class SweepResult { kDone, kOutOfBudget, kGone };
+  SweepResult SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   SweepResult SweepSuperblock(Superblock* superblock, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepFreeRun(const Run& run, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepSlab(Slab* slab, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -123,13 +123,21 @@ struct Superblock : ListNode<Superblock> {
   // The OS was asked for huge pages, and they are whole: `touched` is in steps of those.
   bool has_huge_pages;
 
-  alignas(64) bool needs_sweep;                // something was freed, or pages were aged, since the last one
+  // Something was freed, or pages were aged, since the last sweep; in which units. A slab is in its
+  // unit, a free run in the one that it begins in.
+  alignas(64) bool needs_sweep;
   uint32_t sweep_round;            // last round that has swept it
-  uint32_t sweep_granule;          // where a sweep that ran out of budget goes on
+  uint64_t unswept_units;
   Milliseconds idle_since;         // central heap: when it was given back
   BitSet<kMinPagesPerSuperblock> touched;  // bit i: page i (of the OS's size) may hold memory
   BitSet<kMinPagesPerSuperblock> aged;     // bit i: page i was free and touched at the last sweep
+
+  void NoteForSweep(size_t unit) {
+    needs_sweep = true;
+    unswept_units |= uint64_t{1} << unit;
+  }
 };
+static_assert(kUnitsPerSuperblock == 64);
 
 inline constexpr uint8_t kNotListed = 0xff;
 inline constexpr uint16_t kNoArena = 0xffff;  // Superblock::arena in the central heap

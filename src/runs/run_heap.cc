@@ -8,7 +8,9 @@ constexpr uint32_t kUnit = kUnitBytes / kGranuleBytes;
 // With the first page of a huge one all of it comes.
 void TouchHugePages(const Run& run) {
   if (!run.superblock->has_huge_pages) return;
-  run.superblock->needs_sweep = true;  // what is idle of it came without being freed
+  // What is idle of it came without being freed.
+  run.superblock->needs_sweep = true;
+  run.superblock->unswept_units = ~uint64_t{0};
   constexpr uint32_t kHugePage = kHugePageBytes / kGranuleBytes;
   const unsigned shift = OsPageShift() - kGranuleShift;
   run.superblock->touched.SetRange(RoundDown(run.start, kHugePage) >> shift,
@@ -47,6 +49,7 @@ bool RunHeap::AddSuperblock(Pages pages) {
   if (superblock == nullptr) return false;
   superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
   superblock->needs_sweep = true;
+  superblock->unswept_units = 1;
   superblocks_.PushFront(superblock);
   ++superblock_count_;
   const Run whole = {superblock, 0, kGranulesPerSuperblock};
@@ -69,6 +72,13 @@ void RunHeap::RemoveSuperblock(Superblock* superblock) {
 Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState state) {
   Superblock* const superblock = from.superblock;
   if (superblock == empty_) empty_ = nullptr;
+  // What a sweep would find in the run it finds in each part.
+  if ((superblock->unswept_units >> from.start / kUnit & 1) != 0) {
+    superblock->unswept_units |= uint64_t{1} << start / kUnit;
+    if (start + length < from.end()) {
+      superblock->unswept_units |= uint64_t{1} << (start + length) / kUnit;
+    }
+  }
   RunBins& bins = BinsOf(superblock);
   Slot* slot = &SlotAt(superblock, from.start);
   bins.Remove(from, *slot);
@@ -146,7 +156,6 @@ Run RunHeap::TakeSlabRun(Pages pages) {
 
 void RunHeap::GiveRun(Run run) {
   CountFree(run.length);
-  run.superblock->needs_sweep = true;
   RunBins& bins = BinsOf(run.superblock);
   run.length += TakeFreeAt(bins, run.superblock, run.end());
   Slot* slot = &SlotAt(run.superblock, run.start);
@@ -161,6 +170,7 @@ void RunHeap::GiveRun(Run run) {
   }
   WriteTags(run, *slot, RunState::kFree);
   bins.Insert(run, *slot);
+  run.superblock->NoteForSweep(run.start / kUnit);
   if (run.length == kGranulesPerSuperblock) {
     if (empty_ != nullptr) {
       RemoveSuperblock(run.superblock);
@@ -208,7 +218,7 @@ bool RunHeap::ResizeRun(Run run, uint32_t length) {
     rest.length += TakeFreeAt(bins, run.superblock, rest.end());
     WriteTags(rest, RunState::kFree);
     bins.Insert(rest);
-    run.superblock->needs_sweep = true;
+    run.superblock->NoteForSweep(rest.start / kUnit);
   }
   CountFree(-size_t{run.length});
   WriteTags(run, RunState::kUsed);

@@ -95,7 +95,7 @@ TEST_F(ArenaClearTest, ASweepInTheMiddleOfASuperblockGoesOnInAnotherArena) {
   Superblock* const superblock = SuperblockOf(blocks[0]);
   bool pending = false;
   ASSERT_TRUE(arena_.SweepStep(1, true, &pending));
-  ASSERT_NE(superblock->sweep_granule, 0u);
+  ASSERT_NE(superblock->unswept_units, 0u);
 
   arena_.Clear();
   Fill();

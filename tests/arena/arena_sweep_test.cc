@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <random>
 #include <vector>
 
 #include "arena/arena.h"
@@ -113,6 +114,62 @@ TEST_F(ArenaSweepTest, WhatWasUsedBetweenTwoRoundsStays) {
 
   Sweep(3);
   EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
+}
+
+TEST_F(ArenaSweepTest, WhatIsLeftOfARunThatWasTakenInBetweenReturns) {
+  std::byte* const run = FreeDirtyRun(kRunBytes);
+  const size_t taken = 100 * kKiB;
+  ASSERT_EQ(arena_.TakeRun(taken, 16, nullptr), run)
+      << "from its start, so the rest begins elsewhere";
+
+  bool pending = false;
+  Sweep(1, true, &pending);
+
+  EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), taken / OsPageBytes());
+}
+
+// Whatever the order of taking, giving and sweeping: a round that takes all leaves no free page
+// behind that holds memory.
+TEST_F(ArenaSweepTest, ARoundThatTakesAllMissesNothing) {
+  std::mt19937_64 random(11);
+  std::vector<std::byte*> runs;
+  std::vector<std::byte*> blocks;
+  uint32_t round = 0;
+  const SizeClass c = ClassOf(4096);
+  for (int i = 0; i < 4000; ++i) {
+    switch (random() % 6) {
+      case 0:
+      case 1:
+        runs.push_back(arena_.TakeRun(33 * kKiB + random() % (400 * kKiB), 16, nullptr));
+        memset(runs.back(), 1, 33 * kKiB);
+        break;
+      case 2:
+      case 3:
+        if (runs.empty()) break;
+        std::swap(runs[random() % runs.size()], runs.back());
+        arena_.GiveRun(RunOf(runs.back()));
+        runs.pop_back();
+        break;
+      case 4:
+        for (std::byte* block : Take(c, 1 + random() % 20)) {
+          memset(block, 1, ClassBytes(c));
+          blocks.push_back(block);
+        }
+        break;
+      case 5:
+        for (size_t n = random() % 20; n > 0 && !blocks.empty(); --n) {
+          std::swap(blocks[random() % blocks.size()], blocks.back());
+          Give({blocks.back()});
+          blocks.pop_back();
+        }
+        break;
+    }
+    if (random() % 16 == 0) Sweep(++round);
+    if (random() % 64 != 0) continue;
+    bool pending = false;
+    Sweep(++round, true, &pending);
+    ASSERT_EQ(Stats().dirty_bytes, 0u) << "at " << i;
+  }
 }
 
 TEST_F(ArenaSweepTest, PagesThatWereNeverTouchedAreNotReturned) {
@@ -377,12 +434,16 @@ TEST_F(ArenaSweepTest, RunsThatMergeBetweenTwoStepsAreFoundAllTheSame) {
 
 TEST_F(ArenaSweepTest, ARoundEndsAfterEverySuperblockAndDoesNotRepeat) {
   // Kept, so that three superblocks stay in use.
-  for (int i = 0; i < 12; ++i) ASSERT_NE(arena_.TakeRun(kLargeMax, 16, nullptr), nullptr);
+  std::byte* last = nullptr;
+  for (int i = 0; i < 12; ++i) last = arena_.TakeRun(kLargeMax, 16, nullptr);
+  ASSERT_NE(last, nullptr);
   bool pending = false;
 
   EXPECT_EQ(Sweep(1, false, &pending), 3);
   EXPECT_EQ(Sweep(1, false, &pending), 0);
-  EXPECT_EQ(Sweep(2, false, &pending), 3);
+  EXPECT_EQ(Sweep(2, false, &pending), 0) << "nothing was freed: none takes a step";
+  arena_.GiveRun(RunOf(last));
+  EXPECT_EQ(Sweep(3, false, &pending), 1);
 }
 
 TEST_F(ArenaSweepTest, AnArenaWithoutSuperblocksHasNothingToSweep) {
