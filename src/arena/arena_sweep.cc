@@ -34,7 +34,7 @@ struct Arena::Sweep {
   int ranges_left = kSweepRanges;
   size_t pages_left = kSweepPages;
   bool pending = false;  // pages were marked: another round will return them
-  bool refused = false;  // the OS keeps pages (mlock): the superblock is left alone until next time
+  bool refused = false;  // the OS keeps pages (mlock): the unit is left alone until next time
 
   bool OutOfBudget() const { return ranges_left <= 0 || pages_left == 0; }
   void Spend(size_t pages) {
@@ -55,6 +55,7 @@ bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
     // The huge page has fallen apart, and the OS is not to put it together again.
     runs_.central().os().advise_small(superblock->base, kSuperblockBytes);
     superblock->has_huge_pages = false;
+    superblock->needs_sweep = true;  // what was left for the sake of the huge page
   }
   return true;
 }
@@ -121,7 +122,7 @@ void Arena::SweepSlab(Slab* slab, Sweep& sweep) {
   }
 }
 
-// kGone: its last slab was empty, and the central heap has it now.
+// The runs that begin in the unit.
 Arena::SweepResult Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep) {
   constexpr uint32_t kSlots = SuperblockTables::kSlotsPerUnit;
   constexpr uint32_t kGranules = kUnitBytes / kGranuleBytes;
@@ -140,38 +141,49 @@ Arena::SweepResult Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& 
         const Run left = RunBefore(run);
         if (left.length != 0 && StateOf(left) == RunState::kFree) run.start = left.start;
         RemoveSlab(slab);
-        if (superblock->arena.load(std::memory_order_relaxed) == kNoArena) {
+        // Another arena may have it by now.
+        if (superblock->arena.load(std::memory_order_relaxed) != static_cast<uint16_t>(id_)) {
           return SweepResult::kGone;
         }
         run = RunAt(superblock, run.start);
       }
     }
     if (StateOf(run) == RunState::kFree) SweepFreeRun(run, sweep);
-    if (sweep.refused) return SweepResult::kDone;
-    if (sweep.OutOfBudget()) return SweepResult::kOutOfBudget;
+    if (sweep.refused || sweep.OutOfBudget()) break;
     g = run.end();
   }
   return SweepResult::kDone;
 }
 
+// kGone: its last slab was empty, and the central heap has it now.
 Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) {
-  uint64_t units = superblock->unswept_units;
-  superblock->unswept_units = 0;
+  // A round that marks goes on where its last step ended, or it would meet again what it has
+  // marked.
+  const unsigned first = sweep.at_once ? 0 : superblock->sweep_unit;
+  uint64_t units = superblock->unswept_units >> first << first;
+  superblock->unswept_units ^= units;
+  superblock->sweep_unit = 0;
   bool pending = false;
-  SweepResult result = SweepResult::kDone;
+  bool refused = false;
   for (; units != 0; units &= units - 1) {
-    sweep.pending = false;
-    result = SweepUnit(superblock, static_cast<size_t>(std::countr_zero(units)), sweep);
-    if (result == SweepResult::kGone) break;
-    if (result == SweepResult::kOutOfBudget || sweep.refused) {
-      superblock->unswept_units |= units;
-      break;
-    }
-    if (sweep.pending) superblock->unswept_units |= units & -units;
+    const auto unit = static_cast<unsigned>(std::countr_zero(units));
+    sweep.pending = sweep.refused = false;
+    const SweepResult result = SweepUnit(superblock, unit, sweep);
+    if (result == SweepResult::kGone) return result;
     pending |= sweep.pending;
+    refused |= sweep.refused;
+    if (sweep.OutOfBudget()) {
+      superblock->unswept_units |= units;
+      // Where the OS refuses, the next step would come no further.
+      if (refused) break;
+      if (!sweep.at_once) superblock->sweep_unit = static_cast<uint8_t>(unit);
+      sweep.pending = pending;
+      return SweepResult::kOutOfBudget;
+    }
+    if (sweep.pending || sweep.refused) superblock->unswept_units |= units & -units;
   }
   sweep.pending = pending;
-  return result;
+  return SweepResult::kDone;
 }
 
 bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
@@ -181,8 +193,8 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
     depot_round_ = round;
     SweepDepots(at_once);
   }
+  Superblock* superblock = runs_.superblocks().front();
   for (int looked_at = 0; looked_at < kSweepSuperblocks; ++looked_at) {
-    Superblock* superblock = runs_.superblocks().front();
     // The round's own ones are at the back, unless another round is under way and has moved them.
     while (at_once && superblock != nullptr && superblock->sweep_round == round) {
       superblock = superblock->next;
@@ -193,7 +205,7 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
       looked_at = kSweepSuperblocks;
     }
     // What stays because it is not worth breaking a huge page goes at once.
-    if (superblock->needs_sweep || (at_once && superblock->has_huge_pages)) {
+    if (superblock->needs_sweep || (at_once && superblock->unswept_units != 0)) {
       looked_at = kSweepSuperblocks;
       Sweep sweep{.at_once = at_once};
       const SweepResult result = SweepSuperblock(superblock, sweep);
@@ -206,8 +218,10 @@ bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
       if (sweep.pending) *pending = true;
     }
     superblock->sweep_round = round;
+    Superblock* const next = superblock->next;
     runs_.superblocks().Remove(superblock);
     runs_.superblocks().PushBack(superblock);
+    superblock = next;
   }
   return true;
 }

@@ -123,9 +123,11 @@ struct Superblock : ListNode<Superblock> {
   // The OS was asked for huge pages, and they are whole: `touched` is in steps of those.
   bool has_huge_pages;
 
-  // Something was freed, or pages were aged, since the last sweep; in which units. A slab is in its
-  // unit, a free run in the one that it begins in.
+  // Whether a sweep is to look at it, and at which units: where something was freed, pages were
+  // aged, or came with a huge one, since the last sweep. A slab is in its unit, a free run in the
+  // one that it begins in. Units but no need: huge pages that are not worth breaking for them.
   alignas(64) bool needs_sweep;
+  uint8_t sweep_unit;              // where a round that ran out of budget goes on
   uint32_t sweep_round;            // last round that has swept it
   uint64_t unswept_units;
   Milliseconds idle_since;         // central heap: when it was given back

@@ -50,6 +50,8 @@ bool RunHeap::AddSuperblock(Pages pages) {
   superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
   superblock->needs_sweep = true;
   superblock->unswept_units = 1;
+  superblock->sweep_unit = 0;
+  superblock->sweep_round = 0;  // rounds count from 1
   superblocks_.PushFront(superblock);
   ++superblock_count_;
   const Run whole = {superblock, 0, kGranulesPerSuperblock};

@@ -101,6 +101,7 @@ TEST_F(ArenaClearTest, ASweepInTheMiddleOfASuperblockGoesOnInAnotherArena) {
   Fill();
 
   EXPECT_GT(Sweep(2, true, &pending), 0);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
   ExpectStatsAddUp();
 }
 

@@ -365,6 +365,18 @@ TEST_F(HugePagesSweepTest, OneThatIsHardlyUsedFallsApart) {
   EXPECT_TRUE(superblock->needs_sweep);
 }
 
+TEST_F(HugePagesSweepTest, WhatWasNotWorthItGoesAtOnceInSeveralSteps) {
+  for (size_t page = 0; page < 100; ++page) FreePages(4 * page, 1);
+  for (uint32_t round = 1; round <= 3; ++round) Sweep(round);
+  ASSERT_FALSE(superblock_->needs_sweep);
+  ASSERT_GT(Stats().dirty_bytes, Arena::kSweepRanges * kMinPageBytes);
+
+  bool pending = false;
+  Sweep(4, true, &pending);
+
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
 TEST_F(HugePagesSweepTest, TheyFallApartAtOnceWhereThatIsAskedFor) {
   FreePages(0, 1);
 
@@ -417,6 +429,33 @@ TEST_F(ArenaSweepTest, AStepReturnsABoundedNumberOfPages) {
   }
 
   EXPECT_EQ(os_.bytes(FakeOs::kDecommit), 12 * kLargeMax);
+}
+
+TEST_F(ArenaSweepTest, WhatARoundMarksItDoesNotReturnInALaterStep) {
+  std::vector<std::byte*> freed = FreeEverySecond(3 * Arena::kSweepRanges);
+  Sweep(1);
+  // Fresh, and at the start of what the next round returns in several steps.
+  std::byte* const fresh = freed[0] + 2 * OsPageBytes();
+  arena_.GiveRun(RunOf(fresh));
+
+  EXPECT_GT(Sweep(2), 1);
+  EXPECT_EQ(CountPagesWithMemory(fresh, 2 * OsPageBytes()), 2u);
+
+  Sweep(3);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
+TEST_F(ArenaSweepTest, WhereTheOsRefusesSomeTheOthersReturn) {
+  FreeEverySecond(16);
+  os_.Refuse(FakeOs::kDecommit);
+  bool pending = false;
+
+  Sweep(1, true, &pending);
+
+  EXPECT_GT(Stats().dirty_bytes, 0u);
+  EXPECT_LT(Stats().dirty_bytes, kUnitBytes) << "only what lies in the same unit";
+  Sweep(2, true, &pending);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
 }
 
 TEST_F(ArenaSweepTest, RunsThatMergeBetweenTwoStepsAreFoundAllTheSame) {
