@@ -118,7 +118,7 @@ void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
 HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t most) {
   LockGuard guard(lock_);
   if (free_.held_bytes() <= most) return nullptr;
-  Block* const oldest = free_.FindOldestWithMemory();
+  Block* const oldest = free_.OldestWithMemory();
   // Not a part of a huge page.
   std::byte* const end = oldest->start + (free_.held_bytes() - most);
   const size_t bytes =
@@ -126,16 +126,16 @@ HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t most) {
   return free_.TakeFront(oldest, bytes);
 }
 
-HugeBlocks::Block* HugeBlocks::TakeLongestEmpty() {
+HugeBlocks::Block* HugeBlocks::TakeOldestEmpty() {
   LockGuard guard(lock_);
-  Block* const longest = free_.FindLongestEmpty();
-  if (longest != nullptr) free_.Remove(longest);
-  return longest;
+  Block* const oldest = free_.OldestEmpty();
+  if (oldest != nullptr) free_.Remove(oldest);
+  return oldest;
 }
 
 HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
   LockGuard guard(lock_);
-  Block* const oldest = free_.FindOldest();
+  Block* const oldest = free_.Oldest();
   if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
   return free_.TakeFront(oldest, kMostUnmapped);
 }
@@ -155,7 +155,7 @@ void HugeBlocks::Trim(size_t live) {
   while (Block* const block = TakeToEmpty(most)) Empty(block);
   // Addresses, of which there are more.
   while (empty_bytes() > kCacheBytes + live) {
-    Block* const block = TakeLongestEmpty();
+    Block* const block = TakeOldestEmpty();
     if (block == nullptr) return;
     UnmapBlock(block);
   }

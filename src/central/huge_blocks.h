@@ -101,7 +101,7 @@ class HugeBlocks {
   void Trim(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeToEmpty(size_t most) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeLongestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
       ABSL_LOCKS_EXCLUDED(lock_);

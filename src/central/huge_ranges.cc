@@ -58,6 +58,21 @@ size_t StretchBytes(const HugeBlock* first) {
 
 }  // namespace
 
+void HugeRangeAges::Add(HugeBlock* range, HugeBlock* near) {
+  HugeBlock* older = near != nullptr ? near : youngest_;
+  while (older != nullptr && older->idle_since > range->idle_since) older = older->older;
+  HugeBlock* const younger = older != nullptr ? older->younger : oldest_;
+  range->older = older;
+  range->younger = younger;
+  (older != nullptr ? older->younger : oldest_) = range;
+  (younger != nullptr ? younger->older : youngest_) = range;
+}
+
+void HugeRangeAges::Remove(HugeBlock* range) {
+  (range->older != nullptr ? range->older->younger : oldest_) = range->younger;
+  (range->younger != nullptr ? range->younger->older : youngest_) = range->older;
+}
+
 void HugeRanges::Count(const HugeBlock* range, size_t bytes) {
   (range->holds_memory ? held_bytes_ : empty_bytes_).fetch_add(bytes, std::memory_order_relaxed);
 }
@@ -77,21 +92,13 @@ HugeBlock* HugeRanges::NewLike(const HugeBlock& range, std::byte* start, size_t 
 
 void HugeRanges::Remove(HugeBlock* range) {
   Count(range, -range->bytes);
+  ages_[range->holds_memory].Remove(range);
   ranges_.Remove(range);
 }
 
 void HugeRanges::Discard(HugeBlock* range) {
   Remove(range);
   metadata_->Give(range, sizeof *range);
-}
-
-// Memory is as old as the oldest part, so that none waits too long; addresses are as young as the
-// youngest.
-void HugeRanges::Join(HugeBlock* range, HugeBlock* other) {
-  range->bytes += other->bytes;
-  range->idle_since = range->holds_memory ? std::min(range->idle_since, other->idle_since)
-                                          : std::max(range->idle_since, other->idle_since);
-  Discard(other);
 }
 
 void HugeRanges::Insert(HugeBlock* range) {
@@ -101,13 +108,27 @@ void HugeRanges::Insert(HugeBlock* range) {
     before = after;
     after = after->next;
   }
+  HugeBlock* joined[2] = {};
   if (before != nullptr && AreAlike(before, range)) {
-    HugeBlock* const joined = before;
+    joined[0] = before;
+    range->start = before->start;
     before = before->prev;
-    range->start = joined->start;
-    Join(range, joined);
   }
-  if (after != nullptr && AreAlike(range, after)) Join(range, after);
+  if (after != nullptr && AreAlike(range, after)) joined[1] = after;
+  HugeBlock* near = nullptr;
+  for (HugeBlock* const other : joined) {
+    if (other == nullptr) continue;
+    range->bytes += other->bytes;
+    // Memory is as old as the oldest part, so that none waits too long; addresses are as young as
+    // the youngest.
+    if (range->holds_memory != (other->idle_since < range->idle_since)) continue;
+    range->idle_since = other->idle_since;
+    near = other;
+  }
+  ages_[range->holds_memory].Add(range, near);
+  for (HugeBlock* const other : joined) {
+    if (other != nullptr) Discard(other);
+  }
   ranges_.InsertAfter(before, range);
   Count(range, range->bytes);
 }
@@ -168,6 +189,7 @@ HugeBlock* HugeRanges::CutOut(const Place& place, size_t bytes) {
     }
     Count(range, -rest->bytes);
     range->bytes = front;
+    ages_[rest->holds_memory].Add(rest, range);
     ranges_.InsertAfter(range, rest);
     Count(rest, rest->bytes);
     range = rest;
@@ -210,29 +232,11 @@ HugeBlock* HugeRanges::FindToGrow(size_t bytes) const {
   return best;
 }
 
-HugeBlock* HugeRanges::FindLongestEmpty() const {
-  HugeBlock* best = nullptr;
-  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
-    if (!range->holds_memory && (best == nullptr || range->bytes > best->bytes)) best = range;
-  }
-  return best;
-}
-
-HugeBlock* HugeRanges::FindOldest() const {
-  HugeBlock* oldest = ranges_.front();
-  for (HugeBlock* range = oldest; range != nullptr; range = range->next) {
-    if (range->idle_since < oldest->idle_since) oldest = range;
-  }
-  return oldest;
-}
-
-HugeBlock* HugeRanges::FindOldestWithMemory() const {
-  HugeBlock* oldest = nullptr;
-  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
-    if (!range->holds_memory) continue;
-    if (oldest == nullptr || range->idle_since < oldest->idle_since) oldest = range;
-  }
-  return oldest;
+HugeBlock* HugeRanges::Oldest() const {
+  HugeBlock* const held = OldestWithMemory();
+  HugeBlock* const empty = OldestEmpty();
+  if (held == nullptr || empty == nullptr) return held != nullptr ? held : empty;
+  return held->idle_since < empty->idle_since ? held : empty;
 }
 
 HugeBlock* HugeRanges::TakeFront(HugeBlock* range, size_t bytes) {

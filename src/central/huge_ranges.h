@@ -34,6 +34,21 @@ struct HugeBlock : ListNode<HugeBlock> {
   // 0 where it was mapped: as a rule the kernel makes one mapping of neighbours. Pages that have
   // been moved keep a mapping of their own, which has this number.
   uint32_t moved;
+  HugeBlock* older;  // of a range, among those of its kind
+  HugeBlock* younger;
+};
+
+// Ranges in the order of their ages.
+class HugeRangeAges {
+ public:
+  HugeBlock* oldest() const { return oldest_; }
+  // `near`: one in the list of about its age, or nullptr: it is young.
+  void Add(HugeBlock* range, HugeBlock* near);
+  void Remove(HugeBlock* range);
+
+ private:
+  HugeBlock* oldest_ = nullptr;
+  HugeBlock* youngest_ = nullptr;
 };
 
 class HugeRanges {
@@ -68,10 +83,10 @@ class HugeRanges {
   void TakeOut(HugeBlock* range, size_t bytes);
   // The longest with memory that is shorter than `bytes` by less than half.
   HugeBlock* FindToGrow(size_t bytes) const;
-  // The longest without memory, the one that has waited longest, and that of those with memory.
-  HugeBlock* FindLongestEmpty() const;
-  HugeBlock* FindOldest() const;
-  HugeBlock* FindOldestWithMemory() const;
+  // The range that has waited longest, of all, of those with memory, and of those without.
+  HugeBlock* Oldest() const;
+  HugeBlock* OldestWithMemory() const { return ages_[true].oldest(); }
+  HugeBlock* OldestEmpty() const { return ages_[false].oldest(); }
 
   // Takes the first `bytes` of a range out; all of it if it has no more, or if there is no memory
   // for another descriptor.
@@ -85,11 +100,11 @@ class HugeRanges {
   HugeBlock* NewLike(const HugeBlock& range, std::byte* start, size_t bytes);
   void Count(const HugeBlock* range, size_t bytes);
   void Discard(HugeBlock* range);
-  void Join(HugeBlock* range, HugeBlock* other);
   void MoveFront(HugeBlock* range, size_t bytes);
 
   Metadata* const metadata_;
   IntrusiveList<HugeBlock> ranges_;
+  HugeRangeAges ages_[2];  // by holds_memory
   std::atomic<size_t> held_bytes_{0};
   std::atomic<size_t> empty_bytes_{0};
 };

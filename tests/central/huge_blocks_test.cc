@@ -289,13 +289,15 @@ TEST_F(HugeBlocksTest, WhereABlockCannotGrowWhatLiesBehindItStaysAsItIs) {
 TEST_F(HugeBlocksTest, OfPiecesWithoutMemoryMoreGoAtOnce) {
   CacheSideBySide(3, 4 * kMiB);
   g_options.huge_cache_mib = 4;
-  TakeAndGive(kMiB);  // the two oldest give their memory back, and become one
+  TakeAndGive(kMiB);  // the oldest give their memory back, and become one
   ASSERT_LE(huge_.cached_bytes(), 4 * kMiB);
   ASSERT_GE(huge_.empty_bytes(), 8 * kMiB);
 
-  EXPECT_EQ(huge_.Release(os_.now(), 0, 1), 12 * kMiB);
+  const size_t empty = huge_.empty_bytes();
 
-  EXPECT_EQ(huge_.cached_bytes() + huge_.empty_bytes(), 0u);
+  EXPECT_GT(huge_.Release(os_.now(), 0, 1), empty) << "and one with memory";
+
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
 }
 
 TEST_F(HugeBlocksTest, AnAlignmentBeyondAllAddressesIsRefused) {
