@@ -213,8 +213,8 @@ class alignas(kIsolation) Arena {
   void CheckDoubleFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   struct Sweep;
-  enum class SweepResult { kDone, kOutOfBudget, kGone };
-  SweepResult SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep)
+  enum class SweepResult { kDone, kOutOfBudget, kGone };  // kGone: not this arena's any longer
+  bool SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   SweepResult SweepSuperblock(Superblock* superblock, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepFreeRun(const Run& run, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -122,14 +122,15 @@ void Arena::SweepSlab(Slab* slab, Sweep& sweep) {
   }
 }
 
-// The runs that begin in the unit.
-Arena::SweepResult Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep) {
+// The runs that begin in the unit. False: the superblock's last slab was empty, and the central
+// heap has it now.
+bool Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep) {
   constexpr uint32_t kSlots = SuperblockTables::kSlotsPerUnit;
   constexpr uint32_t kGranules = kUnitBytes / kGranuleBytes;
   auto slot = static_cast<uint32_t>(unit) * kSlots;
   const uint32_t slots_end = slot + kSlots;
   while (slot < slots_end && superblock->tables->tag(slot).length == 0) ++slot;
-  if (slot == slots_end) return SweepResult::kDone;
+  if (slot == slots_end) return true;
   uint32_t g = slot * kGranulesPerSlot + superblock->tables->tag(slot).offset / kGranuleBytes;
   for (const uint32_t end = static_cast<uint32_t>(unit + 1) * kGranules; g < end;) {
     Run run = RunAt(superblock, g);
@@ -143,7 +144,7 @@ Arena::SweepResult Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& 
         RemoveSlab(slab);
         // Another arena may have it by now.
         if (superblock->arena.load(std::memory_order_relaxed) != static_cast<uint16_t>(id_)) {
-          return SweepResult::kGone;
+          return false;
         }
         run = RunAt(superblock, run.start);
       }
@@ -152,10 +153,9 @@ Arena::SweepResult Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& 
     if (sweep.refused || sweep.OutOfBudget()) break;
     g = run.end();
   }
-  return SweepResult::kDone;
+  return true;
 }
 
-// kGone: its last slab was empty, and the central heap has it now.
 Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) {
   // A round that marks goes on where its last step ended, or it would meet again what it has
   // marked.
@@ -168,8 +168,7 @@ Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) 
   for (; units != 0; units &= units - 1) {
     const auto unit = static_cast<unsigned>(std::countr_zero(units));
     sweep.pending = sweep.refused = false;
-    const SweepResult result = SweepUnit(superblock, unit, sweep);
-    if (result == SweepResult::kGone) return result;
+    if (!SweepUnit(superblock, unit, sweep)) return SweepResult::kGone;
     pending |= sweep.pending;
     refused |= sweep.refused;
     if (sweep.OutOfBudget()) {
