@@ -47,6 +47,19 @@ class HugeBlocksTest : public cma_test::HeapFixture {
 
   void ExpectHeldIsMapped() { EXPECT_EQ(os_.mapped_bytes(), HeldBytes() + huge_.empty_bytes()); }
 
+  // A block of 4 MiB with 8 MiB free behind it, 6 of them without memory, and an OS that makes none
+  // longer.
+  std::byte* TakeBeforeFree() {
+    g_options.huge_cache_mib = 2;
+    std::byte* const block = Take(12 * kMiB);
+    EXPECT_EQ(huge_.Resize(block, 4 * kMiB), block);
+    EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+    EXPECT_EQ(huge_.empty_bytes(), 6 * kMiB);
+    os_.RefuseEvery(FakeOs::kResize);
+    os_.RefuseEvery(FakeOs::kMap);
+    return block;
+  }
+
   // `count` free ranges of `bytes` each, side by side and of different ages, the lowest the oldest;
   // where they begin.
   std::byte* CacheSideBySide(size_t count, size_t bytes) {
@@ -256,13 +269,7 @@ TEST_F(HugeBlocksTest, WhatHasGivenItsMemoryBackServesAgain) {
 }
 
 TEST_F(HugeBlocksTest, ABlockGrowsIntoWhatHasGivenItsMemoryBack) {
-  g_options.huge_cache_mib = 2;
-  std::byte* const whole = Take(12 * kMiB);
-  ASSERT_EQ(huge_.Resize(whole, 4 * kMiB), whole);
-  ASSERT_EQ(huge_.cached_bytes(), 2 * kMiB);
-  ASSERT_EQ(huge_.empty_bytes(), 6 * kMiB);
-  os_.RefuseEvery(FakeOs::kResize);
-  os_.RefuseEvery(FakeOs::kMap);
+  std::byte* const whole = TakeBeforeFree();
 
   EXPECT_EQ(huge_.ResizeInPlace(whole, 12 * kMiB), 12 * kMiB);
 
@@ -271,12 +278,7 @@ TEST_F(HugeBlocksTest, ABlockGrowsIntoWhatHasGivenItsMemoryBack) {
 }
 
 TEST_F(HugeBlocksTest, WhereABlockCannotGrowWhatLiesBehindItStaysAsItIs) {
-  g_options.huge_cache_mib = 2;
-  std::byte* const whole = Take(12 * kMiB);
-  ASSERT_EQ(huge_.Resize(whole, 4 * kMiB), whole);
-  ASSERT_EQ(huge_.empty_bytes(), 6 * kMiB);
-  os_.RefuseEvery(FakeOs::kResize);
-  os_.RefuseEvery(FakeOs::kMap);
+  std::byte* const whole = TakeBeforeFree();
 
   EXPECT_EQ(huge_.Resize(whole, 20 * kMiB), nullptr);
   EXPECT_EQ(huge_.ResizeInPlace(whole, 20 * kMiB), 4 * kMiB);
