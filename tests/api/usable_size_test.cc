@@ -40,7 +40,9 @@ TEST(UsableSizeTest, AllOfItCanBeWrittenWithoutHarmToOtherBlocks) {
   }
 }
 
-TEST(UsableSizeTest, WastesAtMostAnEighthAbove128Bytes) {
+// Where slabs have much free a block may be of a class that is a little wider.
+TEST(UsableSizeTest, WastesAtMostAnEighthAbove128BytesInAnEmptyHeap) {
+  cma_malloc_trim(0);
   for (size_t size = 129; size <= 32 * kKiB; size += 7) {
     void* const block = cma_malloc(size);
 
