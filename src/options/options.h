@@ -32,6 +32,7 @@ struct Options {
   Setting stats = static_cast<uint64_t>(StatsFormat::kOff);
   Setting zero_on_free = 0;
   Setting quarantine_kib = 0;
+  Setting deepbind = 0;
   Setting strict = 0;
 };
 
@@ -113,6 +114,9 @@ inline constexpr OptionInfo kOptions[] = {
      uint64_t{1} << 20,
      "freed blocks up to 32 KiB wait until so much was freed after them, and are checked for "
      "writes; threads then have no caches (slower); 0 = none"},
+    {"deepbind", &Options::deepbind, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
+     "0: dlopen takes no notice of RTLD_DEEPBIND, with which a library would use the C library's "
+     "malloc; 1: it does"},
     {"strict", &Options::strict, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: abort if CMA_OPTIONS holds anything that cma does not understand"},
 };
