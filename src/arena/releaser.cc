@@ -85,8 +85,7 @@ bool Releaser::Round() {
   }
   while (huge_->Release(now, Age(), 1) != 0) {
   }
-  return pending || central_->dirty_superblocks() != 0 ||
-         huge_->cached_bytes() + huge_->empty_bytes() != 0;
+  return pending || central_->dirty_superblocks() != 0 || huge_->has_free();
 }
 
 void Releaser::Step(Milliseconds now) {
@@ -99,7 +98,7 @@ void Releaser::Step(Milliseconds now) {
     left_caches_.store(true, std::memory_order_relaxed);
     arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
-    huge_->Release(now, Age(), kHugePiecesPerStep);
+    if (huge_->has_free()) huge_->Release(now, Age(), kHugePiecesPerStep);
   }
   if (left_caches_.load(std::memory_order_relaxed)) {
     if (empty_left_cache_(false)) return;

@@ -106,11 +106,14 @@ void EnsureHeap() {
   LockGuard guard(g_heap.arenas.lock());
   if (g_heap_ready.load(std::memory_order_relaxed)) return;
   FitDefaults(g_heap.arenas.CountCpus(), g_options);
-  ParseOptions(OsEnvironment("CMA_OPTIONS"), g_options);
+  if (const char* text = OsEnvironment("CMA_OPTIONS"); text != nullptr)
+    ParseOptions(text, g_options);
   g_address_map.Initialize(g_heap.central.os());
   g_heap.arenas.Initialize(g_options.arenas);
   if (IsHardened()) g_heap.arenas.UseAll();
-  g_quarantine.Open(g_options.quarantine_kib * kKiB, g_heap.metadata);
+  if (g_options.quarantine_kib != 0) {
+    g_quarantine.Open(g_options.quarantine_kib * kKiB, g_heap.metadata);
+  }
   OsOnThreadExit(EndCacheAtExit);
   Arena::SetCacheProbe(
       [](SizeClass c, const std::byte* block) { return g_caches.TryHolds(c, AddressOf(block)); });

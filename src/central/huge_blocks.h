@@ -71,6 +71,8 @@ class HugeBlocks {
   size_t live_count() const { return live_count_.load(std::memory_order_relaxed); }
   size_t cached_bytes() const { return free_.held_bytes(); }  // free, and hold memory
   size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
+  // Whether Release() may find something, now or later.
+  bool has_free() const { return cached_bytes() + empty_bytes() != 0; }
   size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }

@@ -5,7 +5,6 @@ namespace cma {
 constinit Quarantine g_quarantine;
 
 void Quarantine::Open(size_t most_bytes, Metadata& metadata) {
-  if (most_bytes == 0) return;
   LockGuard guard(lock_);
   ring_ = static_cast<QuarantinedBlock*>(metadata.TakePages(kMostBlocks * sizeof *ring_));
   set_ = static_cast<uintptr_t*>(metadata.TakePages(kSetSize * sizeof *set_));

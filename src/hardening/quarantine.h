@@ -28,6 +28,7 @@ class Quarantine {
 
   // Makes the tables for blocks of `most_bytes` together, at most kMostBlocks of them. Without
   // memory for them the quarantine stays off. Call once, before the first block.
+  // REQUIRES: most_bytes != 0.
   void Open(size_t most_bytes, Metadata& metadata);
   bool IsOn() const { return most_bytes_ != 0; }
 

@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kStderr = 2;
 
-// KiB of cache_budget_kib for each CPU: a thread that replaces blocks of 8 B to 4 KiB at random
-// uses more than 256. Chosen by such threads, simulated on 64 and 128 cores.
-constexpr uint64_t kBudgetPerCpuKib = 512;
-
 void AddSetting(Text& text, const ProfileSetting& setting) {
   for (const OptionInfo& option : kOptions) {
     if (option.field != setting.field) continue;
@@ -171,14 +167,7 @@ const OptionInfo* FindOption(const char* name, size_t length) {
   return nullptr;
 }
 
-void FitDefaults(size_t cpus, Options& options) {
-  if (cpus * kBudgetPerCpuKib > options.cache_budget_kib) {
-    options.cache_budget_kib = cpus * kBudgetPerCpuKib;
-  }
-}
-
 void ParseOptions(const char* text, Options& options) {
-  if (text == nullptr) return;
   // First, so that what else is given wins over it in any order.
   ForEachItem(text, [&options](const Item& item) {
     const OptionInfo* option = FindOption(item.name, item.name_length);

@@ -30,6 +30,17 @@ readelf -rW "$CMA_LIB" | grep -q 'DTPMOD\|TLSDESC' &&
 data=$(size -A "$CMA_LIB" | awk '$1 == ".data" { print $2 }')
 ((data <= 20480)) || fault "it has $data bytes of .data, not 20 KiB or less"
 
+# What a small program runs of it, and no more than that, is mapped in one piece of 64 KiB; what it does
+# not run lies behind it (cmake/libcma.ld).
+sections=$(readelf -SW "$CMA_LIB" | sed 's/^ *\[ *[0-9]*\]//')
+if [[ ${CMA_BUILD_TYPE:-} != Debug ]]; then
+  read -r start end < <(awk '$1 == ".init" { start = $3 } $1 == ".fini" { print start, $3 }' <<<"$sections")
+  start=$((16#$start)) end=$((16#$end))
+  ((start % 65536 == 0)) || fault "its code does not begin at a multiple of 64 KiB"
+  ((end - start < 65536)) || fault "$((end - start)) bytes of code come before .text_seldom, 64 KiB or more"
+  grep -q '^ \.text_seldom ' <<<"$sections" || fault "it has no .text_seldom"
+fi
+
 # `extern thread_local` without constinit: every access asks whether it must be initialised first.
 nm -D "$CMA_LIB" | grep ' _ZTH' && fault "a thread_local above is declared without constinit"
 

@@ -97,8 +97,7 @@ TEST_F(QuarantineTest, MembershipIsExactOverManyChanges) {
   }
 }
 
-TEST_F(QuarantineTest, WithoutALimitOrMemoryItIsOff) {
-  quarantine_->Open(0, metadata_);
+TEST_F(QuarantineTest, UnopenedOrWithoutMemoryItIsOff) {
   EXPECT_FALSE(quarantine_->IsOn());
   EXPECT_FALSE(quarantine_->Holds(16));
   os_.RefuseEvery(cma_test::FakeOs::kMap);

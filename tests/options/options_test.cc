@@ -42,7 +42,7 @@ bool HasDefaults(const Options& options) {
 }
 
 TEST(OptionsTest, NothingToParseLeavesTheDefaults) {
-  for (const char* text : {static_cast<const char*>(nullptr), "", ",", ",,,"}) {
+  for (const char* text : {"", ",", ",,,"}) {
     const Parsed parsed = Parse(text);
 
     EXPECT_TRUE(HasDefaults(parsed.options));
