@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <random>
 #include <vector>
 
 #include "micro/quiet_heap.h"
@@ -158,6 +159,26 @@ void BM_HugeFindAmongMany(State& state) {
   huge.Release(0, 0, ~size_t{0});
 }
 BENCHMARK(BM_HugeFindAmongMany)->ArgName("blocks")->Arg(10)->Arg(1000);
+
+// Replaces one of many huge blocks of random lengths by another: what is free lies in many pieces.
+void BM_HugeReplaceAmongMany(State& state) {
+  HugeBlocks& huge = QuietHeap().huge;
+  std::minstd_rand random;
+  const auto take = [&] {
+    const size_t bytes = (1 + random() % 512) * OsPageBytes() + kMiB;
+    return huge.Take(bytes, OsPageBytes(), HugeBlocks::Contents::kAny);
+  };
+  std::vector<std::byte*> blocks(static_cast<size_t>(state.range(0)));
+  for (std::byte*& block : blocks) block = take();
+  for (auto _ : state) {
+    std::byte*& block = blocks[random() % blocks.size()];
+    DoNotOptimize(huge.Give(block));
+    block = take();
+  }
+  for (std::byte* block : blocks) DoNotOptimize(huge.Give(block));
+  huge.Release(0, 0, ~size_t{0});
+}
+BENCHMARK(BM_HugeReplaceAmongMany)->ArgName("blocks")->Arg(100)->Arg(8000);
 
 }  // namespace
 }  // namespace cma

@@ -12,15 +12,12 @@ namespace {
 // Half and double are the same in huge_blocks/1.
 constexpr Milliseconds kShareOfDelay = 8;
 
-// Whether `right` begins where `left` ends, and is of one mapping with it: the kernel moves no
-// block that lies in several.
-bool IsOneStretch(const HugeBlock* left, const HugeBlock* right) {
-  return left->end() == right->start && left->has_huge_pages == right->has_huge_pages &&
-         left->moved == right->moved;
-}
+// Stretches that are looked at for one block. With half and double BM_HugeReplaceAmongMany's
+// pattern, with 8,000 blocks, takes 0.97 and 1.10 of the time in the same memory.
+constexpr size_t kMostSeen = 32;
 
 bool AreAlike(const HugeBlock* left, const HugeBlock* right) {
-  if (!IsOneStretch(left, right) || left->holds_memory != right->holds_memory) return false;
+  if (!left->IsOneStretchWith(right) || left->holds_memory != right->holds_memory) return false;
   if (!left->holds_memory) return true;  // there is nothing that could go back in time
   const auto [from, to] = std::minmax(left->idle_since, right->idle_since);
   return to - from <= g_options.release_delay_ms / kShareOfDelay;
@@ -50,28 +47,49 @@ class EmptySum {
   size_t passed_ = 0;
 };
 
+// Of the range and what lies behind it.
 size_t StretchBytes(const HugeBlock* first) {
   const HugeBlock* last = first;
-  while (last->next != nullptr && IsOneStretch(last, last->next)) last = last->next;
+  while (last->next != nullptr && last->IsOneStretchWith(last->next)) last = last->next;
   return static_cast<size_t>(last->end() - first->start);
 }
 
+HugeBlock* FirstOfStretch(HugeBlock* range) {
+  while (range->prev != nullptr && range->prev->IsOneStretchWith(range)) range = range->prev;
+  return range;
+}
+
+// Where in a stretch a block could lie, if that is better.
+void ConsiderStretch(HugeBlock* first, size_t bytes, size_t alignment, HugeRanges::Place& best,
+                     size_t& best_stretch) {
+  const size_t stretch = first->stretch_bytes;
+  const std::byte* const end = first->start + stretch;
+  EmptySum starts[2] = {EmptySum(first), EmptySum(first)};
+  EmptySum ends[2] = {EmptySum(first), EmptySum(first)};
+  const auto Consider = [&](std::byte* start, size_t direction) {
+    const size_t empty =
+        ends[direction].Before(start + bytes, true) - starts[direction].Before(start, false);
+    if (best.first == nullptr || empty < best.empty_bytes ||
+        (empty == best.empty_bytes && stretch < best_stretch)) {
+      best = {starts[direction].RangeOf(start, false), start, empty};
+      best_stretch = stretch;
+    }
+  };
+  for (HugeBlock* range = first; range != nullptr && range->start < end; range = range->next) {
+    // From its start on.
+    const size_t forth = -AddressOf(range->start) & (alignment - 1);
+    const size_t room = static_cast<size_t>(end - range->start);
+    if (forth < range->bytes && room - forth >= bytes) Consider(range->start + forth, 0);
+    // Up to its end.
+    const size_t upto = static_cast<size_t>(range->end() - first->start);
+    if (upto < bytes) continue;
+    std::byte* const start = range->end() - bytes;
+    const size_t back = AddressOf(start) & (alignment - 1);
+    if (back <= upto - bytes) Consider(start - back, 1);
+  }
+}
+
 }  // namespace
-
-void HugeRangeAges::Add(HugeBlock* range, HugeBlock* near) {
-  HugeBlock* older = near != nullptr ? near : youngest_;
-  while (older != nullptr && older->idle_since > range->idle_since) older = older->older;
-  HugeBlock* const younger = older != nullptr ? older->younger : oldest_;
-  range->older = older;
-  range->younger = younger;
-  (older != nullptr ? older->younger : oldest_) = range;
-  (younger != nullptr ? younger->older : youngest_) = range;
-}
-
-void HugeRangeAges::Remove(HugeBlock* range) {
-  (range->older != nullptr ? range->older->younger : oldest_) = range->younger;
-  (range->younger != nullptr ? range->younger->older : youngest_) = range->older;
-}
 
 void HugeRanges::Count(const HugeBlock* range, size_t bytes) {
   (range->holds_memory ? held_bytes_ : empty_bytes_).fetch_add(bytes, std::memory_order_relaxed);
@@ -90,10 +108,24 @@ HugeBlock* HugeRanges::NewLike(const HugeBlock& range, std::byte* start, size_t 
   return block;
 }
 
+void HugeRanges::FileStretchOf(HugeBlock* range) {
+  HugeBlock* const first = FirstOfStretch(range);
+  first->stretch_bytes = StretchBytes(first);
+  stretches_.Add(first);
+}
+
+void HugeRanges::UnfileStretchOf(HugeBlock* range) { stretches_.Remove(FirstOfStretch(range)); }
+
 void HugeRanges::Remove(HugeBlock* range) {
+  UnfileStretchOf(range);
+  HugeBlock* const before = range->prev;
+  HugeBlock* const after = range->next;
   Count(range, -range->bytes);
   ages_[range->holds_memory].Remove(range);
+  by_address_.Remove(range);
   ranges_.Remove(range);
+  if (before != nullptr && before->IsOneStretchWith(range)) FileStretchOf(before);
+  if (after != nullptr && range->IsOneStretchWith(after)) FileStretchOf(after);
 }
 
 void HugeRanges::Discard(HugeBlock* range) {
@@ -102,22 +134,15 @@ void HugeRanges::Discard(HugeBlock* range) {
 }
 
 void HugeRanges::Insert(HugeBlock* range) {
-  HugeBlock* before = nullptr;
-  HugeBlock* after = ranges_.front();
-  while (after != nullptr && after->start < range->start) {
-    before = after;
-    after = after->next;
-  }
+  HugeBlock* before = by_address_.LastBefore(range->start);
+  HugeBlock* const after = before != nullptr ? before->next : ranges_.front();
   HugeBlock* joined[2] = {};
-  if (before != nullptr && AreAlike(before, range)) {
-    joined[0] = before;
-    range->start = before->start;
-    before = before->prev;
-  }
+  if (before != nullptr && AreAlike(before, range)) joined[0] = before;
   if (after != nullptr && AreAlike(range, after)) joined[1] = after;
   HugeBlock* near = nullptr;
   for (HugeBlock* const other : joined) {
     if (other == nullptr) continue;
+    range->start = std::min(range->start, other->start);
     range->bytes += other->bytes;
     // Memory is as old as the oldest part, so that none waits too long; addresses are as young as
     // the youngest.
@@ -126,44 +151,31 @@ void HugeRanges::Insert(HugeBlock* range) {
     near = other;
   }
   ages_[range->holds_memory].Add(range, near);
+  if (joined[0] != nullptr) before = before->prev;
   for (HugeBlock* const other : joined) {
     if (other != nullptr) Discard(other);
   }
+  if (before != nullptr && before->IsOneStretchWith(range)) UnfileStretchOf(before);
+  HugeBlock* const next = before != nullptr ? before->next : ranges_.front();
+  if (next != nullptr && range->IsOneStretchWith(next)) UnfileStretchOf(next);
   ranges_.InsertAfter(before, range);
+  by_address_.Add(range);
   Count(range, range->bytes);
+  FileStretchOf(range);
 }
 
 HugeRanges::Place HugeRanges::Find(size_t bytes, size_t alignment) const {
   Place best;
   size_t best_stretch = 0;
-  for (HugeBlock* range = ranges_.front(); range != nullptr;) {
-    HugeBlock* const first = range;
-    const size_t stretch = StretchBytes(first);
-    const std::byte* const end = first->start + stretch;
-    EmptySum starts[2] = {EmptySum(first), EmptySum(first)};
-    EmptySum ends[2] = {EmptySum(first), EmptySum(first)};
-    const auto Consider = [&](std::byte* start, size_t direction) {
-      const size_t empty =
-          ends[direction].Before(start + bytes, true) - starts[direction].Before(start, false);
-      if (best.first == nullptr || empty < best.empty_bytes ||
-          (empty == best.empty_bytes && stretch < best_stretch)) {
-        best = {starts[direction].RangeOf(start, false), start, empty};
-        best_stretch = stretch;
-      }
-    };
-    for (; range != nullptr && range->start < end; range = range->next) {
-      if (stretch < bytes) continue;
-      // From its start on.
-      const size_t forth = -AddressOf(range->start) & (alignment - 1);
-      const size_t room = static_cast<size_t>(end - range->start);
-      if (forth < range->bytes && room - forth >= bytes) Consider(range->start + forth, 0);
-      // Up to its end.
-      const size_t upto = static_cast<size_t>(range->end() - first->start);
-      if (upto < bytes) continue;
-      std::byte* const start = range->end() - bytes;
-      const size_t back = AddressOf(start) & (alignment - 1);
-      if (back <= upto - bytes) Consider(start - back, 1);
+  size_t seen = 0;
+  for (size_t bin = stretches_.FindFrom(HugeStretchBins::BinOf(bytes));
+       bin < HugeStretchBins::kBins; bin = stretches_.FindFrom(bin + 1)) {
+    for (HugeBlock* first = stretches_.front(bin); first != nullptr; first = first->next_in_bin) {
+      if (seen++ == kMostSeen) return best;
+      if (first->stretch_bytes < bytes) continue;
+      ConsiderStretch(first, bytes, alignment, best, best_stretch);
     }
+    if (best.first != nullptr && best.empty_bytes == 0) break;
   }
   return best;
 }
@@ -191,6 +203,7 @@ HugeBlock* HugeRanges::CutOut(const Place& place, size_t bytes) {
     range->bytes = front;
     ages_[rest->holds_memory].Add(rest, range);
     ranges_.InsertAfter(range, rest);
+    by_address_.Add(rest);
     Count(rest, rest->bytes);
     range = rest;
   }
@@ -209,25 +222,33 @@ void HugeRanges::TakeOut(HugeBlock* range, size_t bytes) {
 }
 
 HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) const {
-  HugeBlock* range = ranges_.front();
-  while (range != nullptr && range->start < block.end()) range = range->next;
-  if (range == nullptr || !IsOneStretch(&block, range)) return {};
+  HugeBlock* const before = by_address_.LastBefore(block.end());
+  HugeBlock* const range = before != nullptr ? before->next : ranges_.front();
+  if (range == nullptr || !block.IsOneStretchWith(range)) return {};
   if (StretchBytes(range) >= bytes) {
     return {range, bytes, EmptySum(range).Before(block.end() + bytes, true)};
   }
   size_t held = 0;
   for (const HugeBlock* at = range; at->holds_memory; at = at->next) {
     held += at->bytes;
-    if (at->next == nullptr || !IsOneStretch(at, at->next)) break;
+    if (at->next == nullptr || !at->IsOneStretchWith(at->next)) break;
   }
   return {range, held, 0};
 }
 
 HugeBlock* HugeRanges::FindToGrow(size_t bytes) const {
   HugeBlock* best = nullptr;
-  for (HugeBlock* range = ranges_.front(); range != nullptr; range = range->next) {
-    if (!range->holds_memory || range->bytes >= bytes || range->bytes < bytes / 2) continue;
-    if (best == nullptr || range->bytes > best->bytes) best = range;
+  size_t seen = 0;
+  const size_t last = HugeStretchBins::BinOf(bytes / 2);
+  for (size_t bin = HugeStretchBins::BinOf(bytes) + 1; bin-- > last && best == nullptr;) {
+    for (HugeBlock* first = stretches_.front(bin); first != nullptr; first = first->next_in_bin) {
+      if (seen++ == kMostSeen) return best;
+      const std::byte* const end = first->start + first->stretch_bytes;
+      for (HugeBlock* range = first; range != nullptr && range->start < end; range = range->next) {
+        if (!range->holds_memory || range->bytes >= bytes || range->bytes < bytes / 2) continue;
+        if (best == nullptr || range->bytes > best->bytes) best = range;
+      }
+    }
   }
   return best;
 }
@@ -252,9 +273,14 @@ HugeBlock* HugeRanges::TakeFront(HugeBlock* range, size_t bytes) {
 
 void HugeRanges::MoveFront(HugeBlock* range, size_t bytes) {
   if (bytes == range->bytes) return Discard(range);
+  UnfileStretchOf(range);
+  HugeBlock* const before = range->prev;
+  const bool parts = before != nullptr && before->IsOneStretchWith(range);
   Count(range, -bytes);
   range->start += bytes;
   range->bytes -= bytes;
+  FileStretchOf(range);
+  if (parts) FileStretchOf(before);
 }
 
 }  // namespace cma

@@ -4,7 +4,10 @@
 //
 // Owns:      the ranges in it, and their descriptors.
 // Locking:   none of its own: guarded by the lock of HugeBlocks, under which it takes Metadata's.
-// Invariant: sorted by address, no two overlap.
+// Invariant: sorted by address, no two overlap; each is in the tree and among those of its kind by
+// age;
+//            of those that lie side by side the first, and no other, is in the bin of all their
+//            bytes.
 #ifndef CMA_CENTRAL_HUGE_RANGES_H_
 #define CMA_CENTRAL_HUGE_RANGES_H_
 
@@ -12,44 +15,10 @@
 #include <cstddef>
 
 #include "base/intrusive_list.h"
-#include "base/units.h"
+#include "central/huge_range_index.h"
 #include "central/metadata.h"
 
 namespace cma {
-
-class Account;
-
-// A huge block that lives, or a range of addresses that waits.
-struct HugeBlock : ListNode<HugeBlock> {
-  std::byte* end() const { return start + bytes; }
-
-  std::byte* start;
-  size_t bytes;
-  HugeBlock* chain;         // of a live one: next in its bucket of the table
-  Account* account;         // of a live one: who pays, or nullptr
-  Milliseconds idle_since;  // of a range
-  // False: it has given it back, and reads as zero. (A huge page at its edge may be in use.)
-  bool holds_memory;
-  bool has_huge_pages;  // by advice
-  // 0 where it was mapped: as a rule the kernel makes one mapping of neighbours. Pages that have
-  // been moved keep a mapping of their own, which has this number.
-  uint32_t moved;
-  HugeBlock* older;  // of a range, among those of its kind
-  HugeBlock* younger;
-};
-
-// Ranges in the order of their ages.
-class HugeRangeAges {
- public:
-  HugeBlock* oldest() const { return oldest_; }
-  // `near`: one in the list of about its age, or nullptr: it is young.
-  void Add(HugeBlock* range, HugeBlock* near);
-  void Remove(HugeBlock* range);
-
- private:
-  HugeBlock* oldest_ = nullptr;
-  HugeBlock* youngest_ = nullptr;
-};
 
 class HugeRanges {
  public:
@@ -61,7 +30,8 @@ class HugeRanges {
     std::byte* start = nullptr;
     size_t empty_bytes = 0;  // of it, that hold no memory
   };
-  // The place with the most memory, and of those one in the shortest stretch.
+  // The place with the most memory, and of those one in the shortest stretch; of very many
+  // stretches, short ones are looked at.
   Place Find(size_t bytes, size_t alignment) const;
 
   // Takes a block out. nullptr if there is no memory for descriptors; or it is longer than `bytes`,
@@ -81,7 +51,8 @@ class HugeRanges {
   Behind FindBehind(const HugeBlock& block, size_t bytes) const;
   // Takes the first `bytes` from there on out, as part of another block.
   void TakeOut(HugeBlock* range, size_t bytes);
-  // The longest with memory that is shorter than `bytes` by less than half.
+  // A long one with memory that is shorter than `bytes` by less than half. REQUIRES: Find() has
+  // found nothing.
   HugeBlock* FindToGrow(size_t bytes) const;
   // The range that has waited longest, of all, of those with memory, and of those without.
   HugeBlock* Oldest() const;
@@ -101,10 +72,14 @@ class HugeRanges {
   void Count(const HugeBlock* range, size_t bytes);
   void Discard(HugeBlock* range);
   void MoveFront(HugeBlock* range, size_t bytes);
+  void FileStretchOf(HugeBlock* range);
+  void UnfileStretchOf(HugeBlock* range);
 
   Metadata* const metadata_;
   IntrusiveList<HugeBlock> ranges_;
+  HugeRangeTree by_address_;
   HugeRangeAges ages_[2];  // by holds_memory
+  HugeStretchBins stretches_;
   std::atomic<size_t> held_bytes_{0};
   std::atomic<size_t> empty_bytes_{0};
 };
