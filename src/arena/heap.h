@@ -14,7 +14,7 @@ namespace cma {
 struct Heap {
   explicit constexpr Heap(const OsOps& os)
       : metadata(os, &limit),
-        central(os, metadata, g_address_map, &limit),
+        central(os, metadata, g_address_map, &limit, &huge),
         huge(os, metadata, &limit),
         arenas(central),
         releaser(arenas, central, huge, &limit) {}

@@ -1,5 +1,6 @@
 #include "central/central_heap.h"
 
+#include "central/huge_blocks.h"
 #include "options/options.h"
 
 namespace cma {
@@ -16,6 +17,12 @@ bool CentralHeap::HaveHugePages(Superblock* superblock) {
 }
 
 Superblock* CentralHeap::TakeSuperblock(Pages pages) {
+  Superblock* const superblock = TakeWithPages(pages);
+  if (huge_ != nullptr && huge_->cached_bytes() != 0) huge_->MakeRoom();
+  return superblock;
+}
+
+Superblock* CentralHeap::TakeWithPages(Pages pages) {
   LockGuard guard(lock_);
   Superblock* const superblock = TakeAny();
   if (superblock == nullptr) return nullptr;

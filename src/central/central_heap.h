@@ -20,12 +20,15 @@
 
 namespace cma {
 
+class HugeBlocks;
+
 class CentralHeap {
  public:
   // `limit` counts what may hold memory and may refuse; nullptr: there is none.
+  // `huge`: whose memory that waits gives way when this grows; nullptr: nobody's.
   constexpr CentralHeap(const OsOps& os, Metadata& metadata, AddressMap& map,
-                        MemoryLimit* limit = nullptr)
-      : os_(&os), metadata_(&metadata), map_(&map), limit_(limit), huge_pages_(os) {}
+                        MemoryLimit* limit = nullptr, HugeBlocks* huge = nullptr)
+      : os_(&os), metadata_(&metadata), map_(&map), limit_(limit), huge_(huge), huge_pages_(os) {}
 
   // A superblock whose tables are zero; nullptr if the OS or the limit refuses. `touched` says
   // which of its pages may hold memory; the others read as zero. Those for huge pages are small
@@ -91,6 +94,7 @@ class CentralHeap {
   }
   Superblock* ChunkOf(uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HaveHugePages(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Superblock* TakeWithPages(Pages pages) ABSL_LOCKS_EXCLUDED(lock_);
   Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -103,6 +107,7 @@ class CentralHeap {
   Metadata* const metadata_;
   AddressMap* const map_;
   MemoryLimit* const limit_;
+  HugeBlocks* const huge_;
   // The pointers above are read at many a miss: what is written under the lock is apart.
   alignas(kIsolation) Lock lock_{LockRank::kCentralHeap};
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first

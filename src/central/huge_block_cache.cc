@@ -13,10 +13,11 @@ namespace {
 // 128 KiB, and 8; half is the same.
 constexpr size_t kSmallestPiece = 64 * kKiB;
 
-// Bytes of memory: a base, and so much of what is live. More would show as peak memory. Both chosen
-// by huge_blocks/1.
+// Bytes of memory that may wait in any case: a base, and so much of what is live, up to a bound.
+// More would show as peak memory. The first two chosen by huge_blocks/1, the third is seen nowhere.
 constexpr size_t kCacheBytes = 64 * kMiB;
 constexpr size_t kCacheShareOfLive = 2;
+constexpr size_t kMostBeyondPeak = 256 * kMiB;
 
 // Bytes that are unmapped at once: what lies side by side has no bound, and 64 MiB of small pages
 // take 6 ms. Half and double the same in huge_blocks/1.
@@ -113,10 +114,26 @@ void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
   Trim(live_bytes() + in_hand);
 }
 
-// What must give its memory back so that no more than `most` waits, or a part of it; nullptr if
+// What the heap has committed without what waits here; without a count of that, what is live here.
+size_t HugeBlocks::InUse() const {
+  if (limit_ == nullptr) return live_bytes();
+  const size_t committed = limit_->committed();
+  return committed - std::min(committed, free_.held_bytes());
+}
+
+// What fills the heap up to what it lately was adds nothing to its peak.
+size_t HugeBlocks::MostThatWaits(size_t live) const {
+  const size_t share = std::min(kCacheBytes + live / kCacheShareOfLive, kMostBeyondPeak);
+  const size_t peak = peak_in_use_.peak();
+  const size_t up_to_peak = peak - std::min(peak, InUse());
+  return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
+}
+
+// What must give its memory back so that no more than that waits, or a part of it; nullptr if
 // nothing must.
-HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t most) {
+HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live) {
   LockGuard guard(lock_);
+  const size_t most = MostThatWaits(live);
   if (free_.held_bytes() <= most) return nullptr;
   Block* const oldest = free_.OldestWithMemory();
   // Not a part of a huge page.
@@ -150,9 +167,7 @@ void HugeBlocks::Empty(Block* block) {
 }
 
 void HugeBlocks::Trim(size_t live) {
-  const size_t share = kCacheBytes + live / kCacheShareOfLive;
-  const size_t most = std::min<size_t>(share, g_options.huge_cache_mib * kMiB);
-  while (Block* const block = TakeToEmpty(most)) Empty(block);
+  while (Block* const block = TakeToEmpty(live)) Empty(block);
   // Addresses, of which there are more.
   while (empty_bytes() > kCacheBytes + live) {
     Block* const block = TakeOldestEmpty();
@@ -161,15 +176,19 @@ void HugeBlocks::Trim(size_t live) {
   }
 }
 
+void HugeBlocks::MakeRoom() {
+  if (cached_bytes() > kCacheBytes) Trim(live_bytes());
+}
+
 // Whether what is freed may wait in the cache, with what the program has written there.
 bool HugeBlocks::KeepsFreed() const {
   return g_options.release_delay_ms != 0 && g_options.zero_on_free == 0 &&
          (limit_ == nullptr || !limit_->IsOverSoftLimit());
 }
 
-void HugeBlocks::PutAway(Block* block) {
+void HugeBlocks::PutAway(Block* block, Milliseconds now) {
   if (KeepsFreed()) {
-    Cache(block, os_->now());
+    Cache(block, now);
   } else {
     UnmapBlock(block);
   }

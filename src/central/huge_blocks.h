@@ -16,6 +16,7 @@
 #include "central/huge_ranges.h"
 #include "central/memory_limit.h"
 #include "central/metadata.h"
+#include "central/recent_peak.h"
 #include "os/os_memory.h"
 #include "sync/lock.h"
 
@@ -66,6 +67,9 @@ class HugeBlocks {
   // MiB with memory; the bytes.
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
+  // Memory that waits gives way to what the rest of the heap has just committed.
+  void MakeRoom() ABSL_LOCKS_EXCLUDED(lock_);
+
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
   size_t live_count() const { return live_count_.load(std::memory_order_relaxed); }
@@ -93,7 +97,7 @@ class HugeBlocks {
   Block* Leave(std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
-  void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  void PutAway(Block* block, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeFree(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
@@ -101,7 +105,9 @@ class HugeBlocks {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);
   void Trim(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeToEmpty(size_t most) ABSL_LOCKS_EXCLUDED(lock_);
+  size_t InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t MostThatWaits(size_t live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Block* TakeToEmpty(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
@@ -129,6 +135,7 @@ class HugeBlocks {
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
   HugeRanges free_;  // changed and searched under lock_, asked how much without
+  RecentPeak peak_in_use_ ABSL_GUARDED_BY(lock_);
   std::atomic<uint32_t> moves_{0};
   size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> live_bytes_{0};

@@ -37,6 +37,20 @@ class HugeBlocksTest : public cma_test::HeapFixture {
     return block;
   }
 
+  std::vector<std::byte*> TakeMany(size_t count, size_t bytes) {
+    std::vector<std::byte*> blocks(count);
+    for (std::byte*& block : blocks) block = Take(bytes);
+    return blocks;
+  }
+  void GiveAll(const std::vector<std::byte*>& blocks) {
+    for (std::byte* block : blocks) EXPECT_TRUE(huge_.Give(block));
+  }
+  // From here on it counts what is in use now.
+  void ForgetThePeak() {
+    os_.Advance(10 * kAge);
+    TakeAndGive(2 * kMiB);
+  }
+
   // From here on there is no memory for tables, unless the OS gives some.
   void UseUpMetadata() {
     os_.RefuseEvery(FakeOs::kMap);
@@ -325,6 +339,7 @@ TEST_F(HugeBlocksTest, WhatIsThereIsWorthMoreThanAMultipleOfAHugePage) {
 }
 
 TEST_F(HugeBlocksTest, AddressesWithoutMemoryAreBoundedAndAge) {
+  g_options.huge_cache_mib = 64;
   std::vector<std::byte*> blocks;
   for (int i = 0; i < 40; ++i) blocks.push_back(Take(16 * kMiB));
   for (std::byte* block : blocks) ASSERT_TRUE(huge_.Give(block));
@@ -587,19 +602,53 @@ TEST_F(HugeBlocksTest, TheCacheNeverHoldsMoreThanItsBound) {
 
 TEST_F(HugeBlocksTest, TheCacheHoldsMoreWhereMoreIsLive) {
   const auto CacheAll = [this] {
-    std::vector<std::byte*> blocks;
-    for (int i = 0; i < 60; ++i) blocks.push_back(Take(4 * kMiB));
-    for (std::byte* block : blocks) EXPECT_TRUE(huge_.Give(block));
+    GiveAll(TakeMany(60, 4 * kMiB));
+    ForgetThePeak();
     return huge_.cached_bytes();
   };
   const size_t alone = CacheAll();
   Take(400 * kMiB);
 
   const size_t beside_others = CacheAll();
+  Take(1000 * kMiB);
 
   EXPECT_LE(alone, 64 * kMiB);
   EXPECT_GE(beside_others, alone + 80 * kMiB);
-  EXPECT_LE(beside_others, g_options.huge_cache_mib * kMiB);
+  EXPECT_LE(CacheAll(), 256 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatWasInUseShortlyBeforeMayWait) {
+  GiveAll(TakeMany(60, 4 * kMiB));
+  EXPECT_EQ(huge_.cached_bytes(), 240 * kMiB);
+  os_.RefuseEvery(FakeOs::kMap);
+  const std::vector<std::byte*> blocks = TakeMany(30, 8 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+
+  g_options.huge_cache_mib = 100;
+  GiveAll(blocks);
+
+  EXPECT_LE(huge_.cached_bytes(), 100 * kMiB);
+  EXPECT_GE(huge_.cached_bytes(), 98 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatWaitsGivesWayWhenTheRestOfTheHeapGrows) {
+  MemoryLimit limit;
+  HugeBlocks huge(os_.ops(), metadata_, &limit);
+  CentralHeap central(os_.ops(), metadata_, map_, &limit, &huge);
+  std::vector<std::byte*> blocks(60);
+  for (std::byte*& block : blocks) block = huge.Take(4 * kMiB, 16, Contents::kAny);
+  for (std::byte* block : blocks) EXPECT_TRUE(huge.Give(block));
+  ASSERT_EQ(huge.cached_bytes(), 240 * kMiB);
+
+  for (size_t i = 1; i <= 20; ++i) {
+    ASSERT_NE(central.TakeSuperblock(), nullptr);
+    EXPECT_LE(huge.cached_bytes() + i * kSuperblockBytes, 240 * kMiB);
+  }
+  EXPECT_GE(huge.cached_bytes() + 20 * kSuperblockBytes, 238 * kMiB);
+  for (size_t i = 0; i < 40; ++i) ASSERT_NE(central.TakeSuperblock(), nullptr);
+  EXPECT_GE(huge.cached_bytes(), 62 * kMiB);
+  EXPECT_LE(huge.cached_bytes(), 64 * kMiB);
+  huge.Release(os_.ops().now(), 0, kAll);
 }
 
 TEST_F(HugeBlocksTest, TheOldestLeaveAFullCache) {
