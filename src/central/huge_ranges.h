@@ -30,8 +30,8 @@ class HugeRanges {
     std::byte* start = nullptr;
     size_t empty_bytes = 0;  // of it, that hold no memory
   };
-  // The place with the most memory, and of those one in the shortest stretch; of very many
-  // stretches, short ones are looked at.
+  // The place with the most memory, and of those one in the shortest stretch. Of very many
+  // stretches of about one length some are looked at.
   Place Find(size_t bytes, size_t alignment) const;
 
   // Takes a block out. nullptr if there is no memory for descriptors; or it is longer than `bytes`,

@@ -35,10 +35,12 @@ Dlopen* Next() {
 
 extern "C" __attribute__((visibility("default"))) void* dlopen(const char* file,
                                                                int mode) noexcept {
-  cma::EnsureHeap();  // has read the options
   Dlopen* const next = Next();
   if (next == nullptr) return nullptr;  // dlerror(3) says why
-  if (cma::g_options.deepbind == 0) mode &= ~RTLD_DEEPBIND;
+  if ((mode & RTLD_DEEPBIND) != 0) {
+    cma::EnsureHeap();  // has read the options
+    if (cma::g_options.deepbind == 0) mode &= ~RTLD_DEEPBIND;
+  }
   // The C library looks at who calls, for the paths of that library: in the last place, this is a
   // jump, and the program's call is what it sees.
   return next(file, mode);

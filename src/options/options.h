@@ -117,8 +117,9 @@ inline constexpr OptionInfo kOptions[] = {
      "freed blocks up to 32 KiB wait until so much was freed after them, and are checked for "
      "writes; threads then have no caches (slower); 0 = none"},
     {"deepbind", &Options::deepbind, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
-     "0: dlopen takes no notice of RTLD_DEEPBIND, with which a library would use the C library's "
-     "malloc; 1: it does"},
+     "0: with libcma.so dlopen takes no notice of RTLD_DEEPBIND, with which a library would use "
+     "the "
+     "C library's malloc; 1: it does"},
     {"strict", &Options::strict, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: abort if CMA_OPTIONS holds anything that cma does not understand"},
 };

@@ -33,7 +33,7 @@ data=$(size -A "$CMA_LIB" | awk '$1 == ".data" { print $2 }')
 # What a small program runs of it, and no more than that, is mapped in one piece of 64 KiB; what it does
 # not run lies behind it (cmake/libcma.ld).
 sections=$(readelf -SW "$CMA_LIB" | sed 's/^ *\[ *[0-9]*\]//')
-if [[ ${CMA_BUILD_TYPE:-} != Debug ]]; then
+if [[ ${CMA_IS_LAID_OUT:-1} == 1 ]]; then
   read -r start end < <(awk '$1 == ".init" { start = $3 } $1 == ".fini" { print start, $3 }' <<<"$sections")
   start=$((16#$start)) end=$((16#$end))
   ((start % 65536 == 0)) || fault "its code does not begin at a multiple of 64 KiB"

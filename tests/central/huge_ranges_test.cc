@@ -103,19 +103,23 @@ class HugeRangesTest : public cma_test::HeapFixture {
     return count;
   }
 
-  void InsertSome(bool held, Milliseconds now) {
-    const size_t first = random_() % kPages;
-    const size_t most = CountFrom(first, [](Page page) { return page == Page::kNone; });
-    if (most == 0) return;
-    const size_t count = 1 + random_() % std::min<size_t>(most, 12);
+  void Insert(size_t first, size_t count, bool held, Milliseconds now = 0, uint32_t moved = 0) {
     auto* const range = static_cast<HugeBlock*>(metadata_.Take(sizeof(HugeBlock)));
     *range = {};
     range->start = AddressOfPage(first);
     range->bytes = count * kPage;
     range->holds_memory = held;
     range->idle_since = now;
-    range->moved = MovedOf(first);
+    range->moved = moved;
     ranges_.Insert(range);
+  }
+
+  void InsertSome(bool held, Milliseconds now) {
+    const size_t first = random_() % kPages;
+    const size_t most = CountFrom(first, [](Page page) { return page == Page::kNone; });
+    if (most == 0) return;
+    const size_t count = 1 + random_() % std::min<size_t>(most, 12);
+    Insert(first, count, held, now, MovedOf(first));
     std::fill_n(&pages_[first], count, held ? Page::kHeld : Page::kEmpty);
   }
 
@@ -218,15 +222,23 @@ TEST_F(HugeRangesTest, AreWhatAPlainModelSays) {
   EXPECT_GT(compared_, 3000);
 }
 
+// Of the first kind there are more than are looked at.
+TEST_F(HugeRangesTest, WhatIsTooShortHidesNothing) {
+  for (size_t i = 0; i < 100; ++i) Insert(1000 + 100 * i, 16, false);
+  Insert(0, 64, true);
+
+  EXPECT_EQ(ranges_.Find(18 * kPage, kPage).start, AddressOfPage(0));
+}
+
+TEST_F(HugeRangesTest, WhatIsEmptyHidesNoMemory) {
+  for (size_t i = 0; i < 100; ++i) Insert(1000 + 100 * i, 18, false);
+  Insert(0, 64, true);
+
+  EXPECT_EQ(ranges_.Find(18 * kPage, kPage).start, AddressOfPage(0));
+}
+
 TEST_F(HugeRangesTest, GrowsALongOneThatHoldsMemory) {
-  for (const size_t pages : {6, 9, 12, 30}) {
-    auto* const range = static_cast<HugeBlock*>(metadata_.Take(sizeof(HugeBlock)));
-    *range = {};
-    range->start = AddressOfPage(40 * pages);
-    range->bytes = pages * kPage;
-    range->holds_memory = pages != 12;
-    ranges_.Insert(range);
-  }
+  for (const size_t pages : {6, 9, 12, 30}) Insert(40 * pages, pages, pages != 12);
 
   EXPECT_EQ(ranges_.FindToGrow(15 * kPage)->bytes, 9 * kPage);
   EXPECT_EQ(ranges_.FindToGrow(9 * kPage)->bytes, 6 * kPage);
