@@ -18,7 +18,7 @@ bool CentralHeap::HaveHugePages(Superblock* superblock) {
 
 Superblock* CentralHeap::TakeSuperblock(Pages pages) {
   Superblock* const superblock = TakeWithPages(pages);
-  if (huge_ != nullptr && huge_->cached_bytes() != 0) huge_->MakeRoom();
+  if (huge_ != nullptr && huge_->cached_bytes() != 0) huge_->MakeRoom(kSuperblockBytes);
   return superblock;
 }
 

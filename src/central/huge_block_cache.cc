@@ -19,6 +19,14 @@ constexpr size_t kCacheBytes = 64 * kMiB;
 constexpr size_t kCacheShareOfLive = 2;
 constexpr size_t kMostBeyondPeak = 256 * kMiB;
 
+// So many times release_delay_ms the heap's peak is remembered at least: what waits is used within
+// two of them or goes back. No benchmark tells.
+constexpr Milliseconds kPeakDelays = 2;
+
+// Beyond the bytes of the block at hand, so many more give their memory back in one call, where the
+// bound has become lower: 1 ms. No benchmark tells.
+constexpr size_t kMoreToEmpty = 16 * kMiB;
+
 // Bytes that are unmapped at once: what lies side by side has no bound, and 64 MiB of small pages
 // take 6 ms. Half and double the same in huge_blocks/1.
 constexpr size_t kMostUnmapped = 64 * kMiB;
@@ -106,12 +114,13 @@ void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
 }
 
 void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
+  const size_t bytes = block->bytes;
   {
     LockGuard guard(lock_);
     block->idle_since = idle_since;
-    free_.Insert(block);
+    free_.Insert(block);  // which may be a part of another one then
   }
-  Trim(live_bytes() + in_hand);
+  Trim(live_bytes() + in_hand, bytes);
 }
 
 // What the heap has committed without what waits here; without a count of that, what is live here.
@@ -121,23 +130,30 @@ size_t HugeBlocks::InUse() const {
   return committed - std::min(committed, free_.held_bytes());
 }
 
-// What fills the heap up to what it lately was adds nothing to its peak.
+void HugeBlocks::PassTime(Milliseconds now) {
+  peak_in_use_.Pass(now, kPeakDelays * g_options.release_delay_ms, InUse());
+}
+
+// What fills the heap up to what it lately was adds nothing to its peak. Without a thread that
+// returns it in time it might stay.
 size_t HugeBlocks::MostThatWaits(size_t live) const {
   const size_t share = std::min(kCacheBytes + live / kCacheShareOfLive, kMostBeyondPeak);
   const size_t peak = peak_in_use_.peak();
-  const size_t up_to_peak = peak - std::min(peak, InUse());
+  size_t up_to_peak = peak - std::min(peak, InUse());
+  if (g_options.background_thread == 0) up_to_peak = std::min(up_to_peak, kMostBeyondPeak);
   return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
 }
 
 // What must give its memory back so that no more than that waits, or a part of it; nullptr if
 // nothing must.
-HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live) {
+HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live, size_t limit) {
+  if (limit == 0) return nullptr;
   LockGuard guard(lock_);
   const size_t most = MostThatWaits(live);
   if (free_.held_bytes() <= most) return nullptr;
   Block* const oldest = free_.OldestWithMemory();
   // Not a part of a huge page.
-  std::byte* const end = oldest->start + (free_.held_bytes() - most);
+  std::byte* const end = oldest->start + std::min(free_.held_bytes() - most, limit);
   const size_t bytes =
       static_cast<size_t>(end - oldest->start) + (-AddressOf(end) & (kHugePageBytes - 1));
   return free_.TakeFront(oldest, bytes);
@@ -166,8 +182,11 @@ void HugeBlocks::Empty(Block* block) {
   free_.Insert(block);
 }
 
-void HugeBlocks::Trim(size_t live) {
-  while (Block* const block = TakeToEmpty(live)) Empty(block);
+void HugeBlocks::Trim(size_t live, size_t limit) {
+  for (limit += kMoreToEmpty; Block* const block = TakeToEmpty(live, limit);) {
+    limit -= std::min(limit, block->bytes);
+    Empty(block);
+  }
   // Addresses, of which there are more.
   while (empty_bytes() > kCacheBytes + live) {
     Block* const block = TakeOldestEmpty();
@@ -176,8 +195,13 @@ void HugeBlocks::Trim(size_t live) {
   }
 }
 
-void HugeBlocks::MakeRoom() {
-  if (cached_bytes() > kCacheBytes) Trim(live_bytes());
+void HugeBlocks::MakeRoom(size_t limit) {
+  if (cached_bytes() <= kCacheBytes) return;
+  {
+    LockGuard guard(lock_);
+    PassTime(os_->now());
+  }
+  Trim(live_bytes(), limit);
 }
 
 // Whether what is freed may wait in the cache, with what the program has written there.

@@ -21,10 +21,6 @@ bool WantsHugePages(size_t bytes) {
 // huge_blocks/1 has 2.8 times the page faults with double, 0.15 with half, in 1.03 of the memory.
 constexpr size_t kShareOfRounding = 8;
 
-// So many times release_delay_ms the heap's peak is remembered at least: what waits is used within
-// two of them or goes back. No benchmark tells.
-constexpr Milliseconds kPeakDelays = 2;
-
 // REQUIRES: bytes is a multiple of the page size.
 size_t WithWholeHugePages(size_t bytes) {
   const size_t rounded = RoundUp(bytes, kHugePageBytes);
@@ -221,6 +217,7 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
   if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
   if (block == nullptr) return nullptr;
   block->account = account;
+  MakeRoom(bytes);
   LockGuard guard(lock_);
   Enter(block);
   return block->start;
@@ -238,7 +235,7 @@ bool HugeBlocks::Give(std::byte* start) {
   Block* block;
   {
     LockGuard guard(lock_);
-    peak_in_use_.Pass(now, kPeakDelays * g_options.release_delay_ms, InUse());
+    PassTime(now);
     block = Leave(start);
     if (block == nullptr) return false;
     Settle(block);
@@ -250,6 +247,7 @@ bool HugeBlocks::Give(std::byte* start) {
 HugeBlocks::Block* HugeBlocks::LeaveOneOf(const Account* account, size_t bucket) {
   LockGuard guard(lock_);
   if (table_ == nullptr) return nullptr;  // charged by a thread that a fork's child lacks
+  PassTime(os_->now());
   Block* block = table_[bucket];
   while (block != nullptr && block->account != account) block = block->chain;
   if (block == nullptr) return nullptr;
@@ -291,6 +289,7 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());
   }
+  MakeRoom(bytes);
   LockGuard guard(lock_);
   Enter(block);
   return resized ? block->start : nullptr;
@@ -309,6 +308,7 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   } else if (bytes > block->bytes) {
     GrowHereOnly(block, bytes);
   }
+  MakeRoom(bytes);
   LockGuard guard(lock_);
   Enter(block);
   return block->bytes;

@@ -67,8 +67,8 @@ class HugeBlocks {
   // MiB with memory; the bytes.
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Memory that waits gives way to what the rest of the heap has just committed.
-  void MakeRoom() ABSL_LOCKS_EXCLUDED(lock_);
+  // Memory that waits, or about `limit` bytes of it, gives way to what the heap has just committed.
+  void MakeRoom(size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
@@ -104,10 +104,11 @@ class HugeBlocks {
   HugeRanges::Place FindFree(size_t bytes, size_t alignment) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);
-  void Trim(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
+  void Trim(size_t live, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
+  void PassTime(Milliseconds now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t MostThatWaits(size_t live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Block* TakeToEmpty(size_t live) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeToEmpty(size_t live, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);

@@ -13,7 +13,7 @@ namespace {
 constexpr Milliseconds kShareOfDelay = 8;
 
 // Stretches of a bin that are looked at for one block. With half and double
-// BM_HugeReplaceAmongMany's pattern, with 8,000 blocks, takes 0.97 and 1.10 of the time in the same
+// BM_HugeReplaceAmongMany's pattern, with 8,000 blocks, takes 0.97 and 1.03 of the time in the same
 // memory.
 constexpr size_t kMostSeen = 32;
 

@@ -25,7 +25,7 @@ struct Options {
   Setting arenas = 0;
   Setting cache_budget_kib = 32768;
   Setting depot_kib = 1024;
-  Setting huge_cache_mib = 4096;
+  Setting huge_cache_mib = 1024;
   Setting huge_pages = 1;
   Setting soft_limit = 0;
   Setting hard_limit = 0;
@@ -93,9 +93,8 @@ inline constexpr OptionInfo kOptions[] = {
      "what an arena may keep ready for its threads, in addition to 1/32 of its memory"},
     {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 27,
-     "memory of freed huge blocks kept for reuse until release_delay_ms has passed, at most: 64 "
-     "MiB "
-     "and half of what is live, and what the heap held more of shortly before"},
+     "memory of freed huge blocks kept for reuse until release_delay_ms has passed, at most: what "
+     "the heap held more of shortly before, or 64 MiB and half of what is live, up to 256 MiB"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
      "heaps; 0: never ask"},

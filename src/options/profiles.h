@@ -26,7 +26,7 @@ inline constexpr ProfileSetting kProfileSettings[] = {
     // Memory is kept over pauses of seconds, and lists may grow on machines with many threads.
     {Profile::kThroughput, &Options::release_delay_ms, 5000},
     {Profile::kThroughput, &Options::cache_budget_kib, 262'144},
-    {Profile::kThroughput, &Options::huge_cache_mib, 65536},
+    {Profile::kThroughput, &Options::huge_cache_mib, 16384},
     // A stale pointer finds zeros or nothing, and a write through it is noticed.
     {Profile::kHardened, &Options::zero_on_free, 1},
     {Profile::kHardened, &Options::quarantine_kib, 1024},

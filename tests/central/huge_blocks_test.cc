@@ -48,7 +48,7 @@ class HugeBlocksTest : public cma_test::HeapFixture {
   // From here on it counts what is in use now.
   void ForgetThePeak() {
     os_.Advance(10 * kAge);
-    TakeAndGive(2 * kMiB);
+    for (int i = 0; i < 40; ++i) TakeAndGive(2 * kMiB);
   }
 
   // From here on there is no memory for tables, unless the OS gives some.
@@ -629,6 +629,34 @@ TEST_F(HugeBlocksTest, WhatWasInUseShortlyBeforeMayWait) {
 
   EXPECT_LE(huge_.cached_bytes(), 100 * kMiB);
   EXPECT_GE(huge_.cached_bytes(), 98 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatWaitsGivesWayToBlocksFromTheOs) {
+  GiveAll(TakeMany(60, 4 * kMiB));
+
+  for (size_t i = 1; i <= 20; ++i) {
+    ASSERT_NE(huge_.Take(4 * kMiB, 16, Contents::kZero), nullptr);
+    EXPECT_LE(huge_.cached_bytes() + i * 4 * kMiB, 244 * kMiB);
+  }
+  EXPECT_GE(huge_.cached_bytes(), 158 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, APeakOfLongAgoCountsNoLonger) {
+  GiveAll(TakeMany(60, 4 * kMiB));
+  os_.Advance(10 * kAge);
+
+  for (int i = 0; i < 20; ++i) huge_.MakeRoom(0);
+
+  EXPECT_LE(huge_.cached_bytes(), 64 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WithoutAThreadThatReturnsItLessWaits) {
+  g_options.background_thread = 0;
+
+  GiveAll(TakeMany(40, 20 * kMiB));
+
+  EXPECT_LE(huge_.cached_bytes(), 256 * kMiB);
+  EXPECT_GE(huge_.cached_bytes(), 254 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, WhatWaitsGivesWayWhenTheRestOfTheHeapGrows) {
