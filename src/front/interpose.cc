@@ -9,6 +9,7 @@
 #include "cma/cma.h"
 #include "front/family.h"
 #include "front/malloc_info.h"
+#include "front/under_valgrind.h"
 #include "stats/stats.h"
 
 #define CMA_EXPORT __attribute__((visibility("default")))
@@ -21,6 +22,13 @@ CMA_EXPORT void* calloc(size_t count, size_t size) noexcept { return cma::Calloc
 CMA_EXPORT void* realloc(void* block, size_t size) noexcept { return cma::Realloc(block, size); }
 CMA_EXPORT void* reallocarray(void* block, size_t count, size_t size) noexcept {
   return cma::ReallocArray(block, count, size);
+}
+// The one of the family that valgrind does not know: glibc's calls realloc, which it does. Inlined,
+// a call of that would not be one.
+CMA_UNDER_VALGRIND(void*, reallocarray, void* block, size_t count, size_t size) {
+  void* (*volatile const resize)(void*, size_t) = realloc;
+  size_t bytes;
+  return __builtin_mul_overflow(count, size, &bytes) ? cma::Fail(ENOMEM) : resize(block, bytes);
 }
 [[gnu::aligned(128)]] CMA_EXPORT void free(void* block) noexcept { cma::Deallocate(block); }
 CMA_EXPORT void cfree(void* block) noexcept { cma::Deallocate(block); }

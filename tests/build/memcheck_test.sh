@@ -65,5 +65,20 @@ if command -v cc >/dev/null; then
   says 'is 0 bytes after a block of size 41 alloc'
   says '41 bytes in 1 blocks are definitely lost'
   ! grep -q 'large range' "$scratch/err" || fail "the heap was set up for nothing"
+
+  cat >"$scratch/fine.c" <<'C'
+#include <errno.h>
+#include <stdlib.h>
+int main(void) {
+  char* block = reallocarray(malloc(3), 5, 7);
+  block[34] = 1;
+  if (reallocarray(block, (size_t)-1, 2) != NULL || errno != ENOMEM) return 1;
+  free(reallocarray(block, 50, 70));
+  return 0;
+}
+C
+  cc -g -O0 -D_GNU_SOURCE -o "$scratch/fine" "$scratch/fine.c"
+  LD_PRELOAD=$build/libcma.so memcheck 0 "$scratch/fine"
+  says 'ERROR SUMMARY: 0 errors'
 fi
 echo "memcheck_test: faults are found in each form"
