@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kSmallestPiece = 64 * kKiB;
 
 // Bytes of memory that may wait in any case: a base, and so much of what is live, up to a bound.
-// More would show as peak memory. The first two chosen by huge_blocks/1, the third is seen nowhere.
+// More would show as peak memory. The bound holds for all that waits where no thread returns it.
+// The first two chosen by huge_blocks/1, the third is seen nowhere.
 constexpr size_t kCacheBytes = 64 * kMiB;
 constexpr size_t kCacheShareOfLive = 2;
 constexpr size_t kMostBeyondPeak = 256 * kMiB;
@@ -144,8 +145,8 @@ size_t HugeBlocks::MostThatWaits(size_t live) const {
   return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
 }
 
-// What must give its memory back so that no more than that waits, or a part of it; nullptr if
-// nothing must.
+// What must give its memory back so that no more than that waits, or a part of it, about `limit`
+// bytes at most; nullptr if nothing must.
 HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live, size_t limit) {
   if (limit == 0) return nullptr;
   LockGuard guard(lock_);

@@ -41,8 +41,8 @@ extern "C" __attribute__((visibility("default"))) void* dlopen(const char* file,
     cma::EnsureHeap();  // has read the options
     if (cma::g_options.deepbind == 0) mode &= ~RTLD_DEEPBIND;
   }
-  // The C library looks at who calls, for the paths of that library: in the last place, this is a
-  // jump, and the program's call is what it sees.
+  // A jump, not a call: the C library asks who calls, to look in that library's paths, and sees the
+  // program's call.
   return next(file, mode);
 }
 
