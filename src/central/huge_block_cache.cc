@@ -20,6 +20,11 @@ constexpr size_t kCacheBytes = 64 * kMiB;
 constexpr size_t kCacheShareOfLive = 2;
 constexpr size_t kMostBeyondPeak = 256 * kMiB;
 
+// What fills the heap up to its peak may wait, and one part in so many of the peak more: what waits
+// in ranges of other lengths than are wanted would give its memory back, only to fetch it again at
+// once. Chosen by huge_blocks/1.
+constexpr size_t kShareBeyondPeak = 4;
+
 // So many times release_delay_ms the heap's peak is remembered at least: what waits is used within
 // two of them or goes back. No benchmark tells.
 constexpr Milliseconds kPeakDelays = 2;
@@ -38,6 +43,27 @@ constexpr size_t kEmptyPieces = 16;
 
 }  // namespace
 
+// A block in the table of what is free and holds all of its memory; nullptr if there is none. There
+// is one lock to take, and nothing to make room for.
+std::byte* HugeBlocks::TakeHeld(size_t bytes, size_t alignment, Account* account) {
+  if (cached_bytes() == 0) return nullptr;
+  LockGuard guard(lock_);
+  Block* block = free_.TakeLatest(bytes, alignment);
+  if (block == nullptr) {
+    const HugeRanges::Place place = FindFree(bytes, alignment);
+    if (place.first == nullptr || place.empty_bytes != 0) return nullptr;
+    block = free_.CutOut(place, bytes);
+    if (block == nullptr) return nullptr;
+    if (block->bytes != bytes) {  // for lack of descriptors
+      free_.Insert(block);
+      return nullptr;
+    }
+  }
+  block->account = account;
+  Enter(block);
+  return block->start;
+}
+
 // A block of what is free, most of it with memory; nullptr if there is none or the limit refuses.
 HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment) {
   size_t empty_bytes;
@@ -49,7 +75,7 @@ HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment) {
 }
 
 // Huge pages stay whole at their multiples. But what is there already is worth more than that.
-HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) const {
+HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) {
   const HugeRanges::Place whole = free_.Find(bytes, AlignmentFor(bytes, alignment));
   if (whole.first != nullptr && whole.empty_bytes <= bytes / 2) return whole;
   const HugeRanges::Place any = free_.Find(bytes, alignment);
@@ -121,7 +147,12 @@ void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
     block->idle_since = idle_since;
     free_.Insert(block);  // which may be a part of another one then
   }
-  Trim(live_bytes() + in_hand, bytes);
+  Trim(live_bytes() + in_hand, bytes, UpTo::kBeyondPeak);
+}
+
+bool HugeBlocks::HoldsTooMuch(size_t live) const {
+  return free_.held_bytes() > MostThatWaits(live, UpTo::kBeyondPeak) ||
+         free_.empty_bytes() > kCacheBytes + live;
 }
 
 // What the heap has committed without what waits here; without a count of that, what is live here.
@@ -135,11 +166,12 @@ void HugeBlocks::PassTime(Milliseconds now) {
   peak_in_use_.Pass(now, kPeakDelays * g_options.release_delay_ms, InUse());
 }
 
-// What fills the heap up to what it lately was adds nothing to its peak. Without a thread that
-// returns it in time it might stay.
-size_t HugeBlocks::MostThatWaits(size_t live) const {
+// What fills the heap up to what it lately was adds nothing to its peak, and the share beyond it
+// little. Without a thread that returns it in time it might stay.
+size_t HugeBlocks::MostThatWaits(size_t live, UpTo up_to) const {
   const size_t share = std::min(kCacheBytes + live / kCacheShareOfLive, kMostBeyondPeak);
-  const size_t peak = peak_in_use_.peak();
+  size_t peak = peak_in_use_.peak();
+  if (up_to == UpTo::kBeyondPeak) peak += std::min(peak / kShareBeyondPeak, kMostBeyondPeak);
   size_t up_to_peak = peak - std::min(peak, InUse());
   if (g_options.background_thread == 0) up_to_peak = std::min(up_to_peak, kMostBeyondPeak);
   return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
@@ -147,10 +179,10 @@ size_t HugeBlocks::MostThatWaits(size_t live) const {
 
 // What must give its memory back so that no more than that waits, or a part of it, about `limit`
 // bytes at most; nullptr if nothing must.
-HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live, size_t limit) {
+HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live, size_t limit, UpTo up_to) {
   if (limit == 0) return nullptr;
   LockGuard guard(lock_);
-  const size_t most = MostThatWaits(live);
+  const size_t most = MostThatWaits(live, up_to);
   if (free_.held_bytes() <= most) return nullptr;
   Block* const oldest = free_.OldestWithMemory();
   // Not a part of a huge page.
@@ -183,8 +215,8 @@ void HugeBlocks::Empty(Block* block) {
   free_.Insert(block);
 }
 
-void HugeBlocks::Trim(size_t live, size_t limit) {
-  for (limit += kMoreToEmpty; Block* const block = TakeToEmpty(live, limit);) {
+void HugeBlocks::Trim(size_t live, size_t limit, UpTo up_to) {
+  for (limit += kMoreToEmpty; Block* const block = TakeToEmpty(live, limit, up_to);) {
     limit -= std::min(limit, block->bytes);
     Empty(block);
   }
@@ -196,13 +228,13 @@ void HugeBlocks::Trim(size_t live, size_t limit) {
   }
 }
 
-void HugeBlocks::MakeRoom(size_t limit) {
+void HugeBlocks::MakeRoom(size_t limit, UpTo up_to) {
   if (cached_bytes() <= kCacheBytes) return;
   {
     LockGuard guard(lock_);
     PassTime(os_->now());
   }
-  Trim(live_bytes(), limit);
+  Trim(live_bytes(), limit, up_to);
 }
 
 // Whether what is freed may wait in the cache, with what the program has written there.

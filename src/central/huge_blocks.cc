@@ -1,6 +1,7 @@
 #include "central/huge_blocks.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/constants.h"
 #include "options/options.h"
@@ -20,6 +21,11 @@ bool WantsHugePages(size_t bytes) {
 // has small pages there, what is cut from it later begins so, and a cached block fits fewer others:
 // huge_blocks/1 has 2.8 times the page faults with double, 0.15 with half, in 1.03 of the memory.
 constexpr size_t kShareOfRounding = 8;
+
+// Up to so many bytes a block that must be zero is made so where it has memory. The program would
+// write to it in any case, as a rule, and pages from the OS take longer. Far longer ones it may
+// want for a few pages here and there.
+constexpr size_t kMostZeroed = 32 * kMiB;
 
 // REQUIRES: bytes is a multiple of the page size.
 size_t WithWholeHugePages(size_t bytes) {
@@ -204,6 +210,12 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
   if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
   const size_t least = RoundUp(bytes, page);
   bytes = account == nullptr && contents == Contents::kAny ? WithWholeHugePages(least) : least;
+  if (contents == Contents::kAny || bytes <= kMostZeroed) {
+    if (std::byte* const start = TakeHeld(bytes, alignment, account); start != nullptr) {
+      if (contents == Contents::kZero) memset(start, 0, bytes);
+      return start;
+    }
+  }
   Block* block = nullptr;
   if (contents == Contents::kAny && cached_bytes() + empty_bytes() != 0) {
     block = TakeFree(bytes, alignment);
@@ -213,11 +225,12 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
       block = nullptr;
     }
   }
+  const UpTo up_to = block == nullptr ? UpTo::kPeak : UpTo::kBeyondPeak;
   if (block == nullptr) block = MapNew(bytes, alignment, contents);
   if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
   if (block == nullptr) return nullptr;
   block->account = account;
-  MakeRoom(bytes);
+  MakeRoom(bytes, up_to);
   LockGuard guard(lock_);
   Enter(block);
   return block->start;
@@ -232,15 +245,28 @@ void HugeBlocks::Settle(Block* block) {
 
 bool HugeBlocks::Give(std::byte* start) {
   const Milliseconds now = os_->now();
+  const bool keeps = KeepsFreed();
   Block* block;
+  size_t bytes;
+  bool too_much = false;
   {
     LockGuard guard(lock_);
     PassTime(now);
     block = Leave(start);
     if (block == nullptr) return false;
     Settle(block);
+    bytes = block->bytes;
+    if (keeps) {
+      block->idle_since = now;
+      free_.InsertLatest(block);  // which may be a part of another one then
+      too_much = HoldsTooMuch(live_bytes());
+    }
   }
-  PutAway(block, now);
+  if (!keeps) {
+    UnmapBlock(block);
+  } else if (too_much) {
+    Trim(live_bytes(), bytes, UpTo::kBeyondPeak);
+  }
   return true;
 }
 

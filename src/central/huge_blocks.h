@@ -30,9 +30,10 @@ class HugeBlocks {
       : os_(&os), metadata_(&metadata), limit_(limit), free_(metadata) {}
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
-  // or the limit refuses. `zero`: the block must read as zero, and then its pages are untouched.
-  // `account`: whose block it is, nullptr for nobody's; the caller has charged `bytes` in whole
-  // pages, which is how long such a block is, and Give() refunds them.
+  // or the limit refuses. `kZero`: the block must read as zero. It is made so where memory waits
+  // for it, up to 32 MiB; else its pages are untouched. `account`: whose block it is, nullptr for
+  // nobody's; the caller has charged `bytes` in whole pages, which is how long such a block is, and
+  // Give() refunds them.
   enum class Contents { kAny, kZero };
   [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents,
                                 Account* account = nullptr) ABSL_LOCKS_EXCLUDED(lock_);
@@ -67,8 +68,10 @@ class HugeBlocks {
   // MiB with memory; the bytes.
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Memory that waits, or about `limit` bytes of it, gives way to what the heap has just committed.
-  void MakeRoom(size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
+  // Memory that waits, or about `limit` bytes of it, gives way to what the heap has just committed,
+  // so that both fill it up to its peak, or to a share beyond that.
+  enum class UpTo { kPeak, kBeyondPeak };
+  void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
@@ -98,17 +101,18 @@ class HugeBlocks {
   void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
   void PutAway(Block* block, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
+  std::byte* TakeHeld(size_t bytes, size_t alignment, Account* account) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeFree(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  HugeRanges::Place FindFree(size_t bytes, size_t alignment) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  HugeRanges::Place FindFree(size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);
-  void Trim(size_t live, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
+  void Trim(size_t live, size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   void PassTime(Milliseconds now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t MostThatWaits(size_t live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Block* TakeToEmpty(size_t live, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
+  bool HoldsTooMuch(size_t live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t MostThatWaits(size_t live, UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Block* TakeToEmpty(size_t live, size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);

@@ -137,7 +137,32 @@ void HugeRanges::Discard(HugeBlock* range) {
   metadata_->Give(range, sizeof *range);
 }
 
+void HugeRanges::InsertLatest(HugeBlock* range) {
+  FileLatest();
+  latest_ = range;
+  Count(range, range->bytes);
+}
+
+HugeBlock* HugeRanges::TakeLatest(size_t bytes, size_t alignment) {
+  HugeBlock* const range = latest_;
+  if (range == nullptr || range->bytes != bytes || AddressOf(range->start) % alignment != 0) {
+    return nullptr;
+  }
+  latest_ = nullptr;
+  Count(range, -bytes);
+  return range;
+}
+
+void HugeRanges::FileLatest() {
+  HugeBlock* const range = latest_;
+  if (range == nullptr) return;
+  latest_ = nullptr;
+  Count(range, -range->bytes);
+  Insert(range);
+}
+
 void HugeRanges::Insert(HugeBlock* range) {
+  FileLatest();
   HugeBlock* before = by_address_.LastBefore(range->start);
   HugeBlock* const after = before != nullptr ? before->next : ranges_.front();
   HugeBlock* joined[2] = {};
@@ -168,7 +193,8 @@ void HugeRanges::Insert(HugeBlock* range) {
   FileStretchOf(range);
 }
 
-HugeRanges::Place HugeRanges::Find(size_t bytes, size_t alignment) const {
+HugeRanges::Place HugeRanges::Find(size_t bytes, size_t alignment) {
+  FileLatest();
   Place best;
   size_t best_stretch = 0;
   for (size_t bin = stretches_.FindFrom(HugeStretchBins::BinOf(bytes));
@@ -225,7 +251,8 @@ void HugeRanges::TakeOut(HugeBlock* range, size_t bytes) {
   }
 }
 
-HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) const {
+HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) {
+  FileLatest();
   HugeBlock* const before = by_address_.LastBefore(block.end());
   HugeBlock* const range = before != nullptr ? before->next : ranges_.front();
   if (range == nullptr || !block.IsOneStretchWith(range)) return {};
@@ -240,7 +267,8 @@ HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) 
   return {range, held, 0};
 }
 
-HugeBlock* HugeRanges::FindToGrow(size_t bytes) const {
+HugeBlock* HugeRanges::FindToGrow(size_t bytes) {
+  FileLatest();
   HugeBlock* best = nullptr;
   const size_t last = HugeStretchBins::BinOf(bytes / 2);
   for (size_t bin = HugeStretchBins::BinOf(bytes) + 1; bin-- > last && best == nullptr;) {
@@ -257,7 +285,12 @@ HugeBlock* HugeRanges::FindToGrow(size_t bytes) const {
   return best;
 }
 
-HugeBlock* HugeRanges::Oldest() const {
+HugeBlock* HugeRanges::OldestWithMemory() {
+  FileLatest();
+  return ages_[true].oldest();
+}
+
+HugeBlock* HugeRanges::Oldest() {
   HugeBlock* const held = OldestWithMemory();
   HugeBlock* const empty = OldestEmpty();
   if (held == nullptr || empty == nullptr) return held != nullptr ? held : empty;

@@ -4,10 +4,10 @@
 //
 // Owns:      the ranges in it, and their descriptors.
 // Locking:   none of its own: guarded by the lock of HugeBlocks, under which it takes Metadata's.
-// Invariant: sorted by address, no two overlap; each is in the tree and among those of its kind by
-// age;
-//            of those that lie side by side the first, and no other, is in the bin of all their
-//            bytes.
+// Invariant: sorted by address, no two overlap; each but the latest is in the tree and among those
+// of
+//            its kind by age; of those that lie side by side the first, and no other, is in the bin
+//            of all their bytes.
 #ifndef CMA_CENTRAL_HUGE_RANGES_H_
 #define CMA_CENTRAL_HUGE_RANGES_H_
 
@@ -32,7 +32,7 @@ class HugeRanges {
   };
   // The place with the most memory, and of those one in the shortest stretch. Of very many
   // stretches of about one length some are looked at.
-  Place Find(size_t bytes, size_t alignment) const;
+  Place Find(size_t bytes, size_t alignment);
 
   // Takes a block out. nullptr if there is no memory for descriptors; or it is longer than `bytes`,
   // and the caller cuts the rest off.
@@ -42,22 +42,28 @@ class HugeRanges {
   void Insert(HugeBlock* range);
   void Remove(HugeBlock* range);
 
+  // The same for one with memory, which stays at hand until the next call that looks for something
+  // else: many programs free a buffer and want another just as long.
+  void InsertLatest(HugeBlock* range);
+  // That one, if it is exactly so long; else nullptr.
+  [[nodiscard]] HugeBlock* TakeLatest(size_t bytes, size_t alignment);
+
   // What a block could grow into, up to `bytes`: all of it, or what holds memory.
   struct Behind {
     HugeBlock* first = nullptr;
     size_t bytes = 0;
     size_t empty_bytes = 0;  // of these
   };
-  Behind FindBehind(const HugeBlock& block, size_t bytes) const;
+  Behind FindBehind(const HugeBlock& block, size_t bytes);
   // Takes the first `bytes` from there on out, as part of another block.
   void TakeOut(HugeBlock* range, size_t bytes);
   // A long one with memory that is shorter than `bytes` by less than half. REQUIRES: Find() has
   // found nothing.
-  HugeBlock* FindToGrow(size_t bytes) const;
+  HugeBlock* FindToGrow(size_t bytes);
   // The range that has waited longest, of all, of those with memory, and of those without.
-  HugeBlock* Oldest() const;
-  HugeBlock* OldestWithMemory() const { return ages_[true].oldest(); }
-  HugeBlock* OldestEmpty() const { return ages_[false].oldest(); }
+  HugeBlock* Oldest();
+  HugeBlock* OldestWithMemory();
+  HugeBlock* OldestEmpty() { return ages_[false].oldest(); }
 
   // Takes the first `bytes` of a range out; all of it if it has no more, or if there is no memory
   // for another descriptor.
@@ -68,6 +74,7 @@ class HugeRanges {
   size_t empty_bytes() const { return empty_bytes_.load(std::memory_order_relaxed); }
 
  private:
+  void FileLatest();
   HugeBlock* NewLike(const HugeBlock& range, std::byte* start, size_t bytes);
   void Count(const HugeBlock* range, size_t bytes);
   void Discard(HugeBlock* range);
@@ -76,6 +83,7 @@ class HugeRanges {
   void UnfileStretchOf(HugeBlock* range);
 
   Metadata* const metadata_;
+  HugeBlock* latest_ = nullptr;  // counted, and not filed anywhere yet
   IntrusiveList<HugeBlock> ranges_;
   HugeRangeTree by_address_;
   HugeRangeAges ages_[2];  // by holds_memory
