@@ -1,5 +1,6 @@
 // The huge blocks that wait: what they serve, how much memory they may hold, and giving it back.
 #include <algorithm>
+#include <cstring>
 
 #include "base/constants.h"
 #include "central/huge_blocks.h"
@@ -14,8 +15,9 @@ namespace {
 constexpr size_t kSmallestPiece = 64 * kKiB;
 
 // Bytes of memory that may wait in any case: a base, and so much of what is live, up to a bound.
-// More would show as peak memory. The bound holds for all that waits where no thread returns it.
-// The first two chosen by huge_blocks/1, the third is seen nowhere.
+// The bound holds as well for what waits beyond the heap's peak, which would show as peak memory,
+// and for all that waits where no thread returns it. The first two chosen by huge_blocks/1, the
+// third is seen nowhere.
 constexpr size_t kCacheBytes = 64 * kMiB;
 constexpr size_t kCacheShareOfLive = 2;
 constexpr size_t kMostBeyondPeak = 256 * kMiB;
@@ -30,7 +32,7 @@ constexpr size_t kShareBeyondPeak = 4;
 constexpr Milliseconds kPeakDelays = 2;
 
 // Beyond the bytes of the block at hand, so many more give their memory back in one call, where the
-// bound has become lower: 1 ms. No benchmark tells.
+// bound beyond the peak has become lower: 1 ms. No benchmark tells.
 constexpr size_t kMoreToEmpty = 16 * kMiB;
 
 // Bytes that are unmapped at once: what lies side by side has no bound, and 64 MiB of small pages
@@ -43,35 +45,40 @@ constexpr size_t kEmptyPieces = 16;
 
 }  // namespace
 
-// A block in the table of what is free and holds all of its memory; nullptr if there is none. There
-// is one lock to take, and nothing to make room for.
-std::byte* HugeBlocks::TakeHeld(size_t bytes, size_t alignment, Account* account) {
-  if (cached_bytes() == 0) return nullptr;
-  LockGuard guard(lock_);
-  Block* block = free_.TakeLatest(bytes, alignment);
-  if (block == nullptr) {
-    const HugeRanges::Place place = FindFree(bytes, alignment);
-    if (place.first == nullptr || place.empty_bytes != 0) return nullptr;
-    block = free_.CutOut(place, bytes);
+// Makes a block of what is free, as much of it with memory as there is, and enters it in the table;
+// nullptr if there is no place or the limit refuses. As a rule the lock is taken once.
+std::byte* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents contents,
+                                Account* account) {
+  size_t empty_bytes = 0;
+  Block* block;
+  {
+    LockGuard guard(lock_);
+    block = free_.TakeLatest(bytes, alignment);
+    if (block == nullptr) block = CutOutFree(bytes, alignment, &empty_bytes);
     if (block == nullptr) return nullptr;
-    if (block->bytes != bytes) {  // for lack of descriptors
-      free_.Insert(block);
-      return nullptr;
+    if (block->bytes == bytes) {
+      block->account = account;
+      Enter(block);
     }
   }
-  block->account = account;
-  Enter(block);
+  if (block->bytes != bytes) {  // for lack of descriptors
+    Split(block, bytes, block->idle_since);
+    if (account != nullptr && block->bytes != bytes) {  // munmap was refused
+      Cache(block, block->idle_since);
+      return nullptr;
+    }
+    block->account = account;
+    LockGuard guard(lock_);
+    Enter(block);
+  }
+  if (empty_bytes != 0) MakeRoom(empty_bytes, UpTo::kBeyondPeak);
+  if (contents == Contents::kZero) {
+    // What holds no memory reads as zero.
+    if (empty_bytes < bytes) memset(block->start, 0, block->bytes);
+  } else if (empty_bytes == bytes && !block->has_huge_pages) {
+    AdviseHuge(block);
+  }
   return block->start;
-}
-
-// A block of what is free, most of it with memory; nullptr if there is none or the limit refuses.
-HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment) {
-  size_t empty_bytes;
-  Block* const block = CutOutFree(bytes, alignment, &empty_bytes);
-  if (block == nullptr) return nullptr;
-  if (block->bytes != bytes) Split(block, bytes, block->idle_since);
-  if (empty_bytes == bytes && !block->has_huge_pages) AdviseHuge(block);
-  return block;
 }
 
 // Huge pages stay whole at their multiples. But what is there already is worth more than that.
@@ -86,7 +93,6 @@ HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) {
 }
 
 HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) {
-  LockGuard guard(lock_);
   const HugeRanges::Place place = FindFree(bytes, alignment);
   *empty_bytes = place.empty_bytes;
   if (place.first == nullptr || (place.empty_bytes != 0 && !Commit(place.empty_bytes))) {
@@ -133,11 +139,15 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
 
 // By what lies free right behind it, up to `bytes`: that takes no call to the OS.
 void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
-  LockGuard guard(lock_);
-  const HugeRanges::Behind behind = free_.FindBehind(*block, bytes - block->bytes);
-  if (behind.first == nullptr || (behind.empty_bytes != 0 && !Commit(behind.empty_bytes))) return;
-  free_.TakeOut(behind.first, behind.bytes);
+  HugeRanges::Behind behind;
+  {
+    LockGuard guard(lock_);
+    behind = free_.FindBehind(*block, bytes - block->bytes);
+    if (behind.first == nullptr || (behind.empty_bytes != 0 && !Commit(behind.empty_bytes))) return;
+    free_.TakeOut(behind.first, behind.bytes);
+  }
   block->bytes += behind.bytes;
+  if (behind.empty_bytes != 0) MakeRoom(behind.empty_bytes, UpTo::kBeyondPeak);
 }
 
 void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
@@ -216,7 +226,8 @@ void HugeBlocks::Empty(Block* block) {
 }
 
 void HugeBlocks::Trim(size_t live, size_t limit, UpTo up_to) {
-  for (limit += kMoreToEmpty; Block* const block = TakeToEmpty(live, limit, up_to);) {
+  if (up_to == UpTo::kBeyondPeak) limit += kMoreToEmpty;
+  while (Block* const block = TakeToEmpty(live, limit, up_to)) {
     limit -= std::min(limit, block->bytes);
     Empty(block);
   }
@@ -234,7 +245,8 @@ void HugeBlocks::MakeRoom(size_t limit, UpTo up_to) {
     LockGuard guard(lock_);
     PassTime(os_->now());
   }
-  Trim(live_bytes(), limit, up_to);
+  Trim(live_bytes(), limit, UpTo::kBeyondPeak);
+  if (up_to == UpTo::kPeak) Trim(live_bytes(), limit, UpTo::kPeak);
 }
 
 // Whether what is freed may wait in the cache, with what the program has written there.

@@ -1,7 +1,6 @@
 #include "central/huge_blocks.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/constants.h"
 #include "options/options.h"
@@ -127,6 +126,7 @@ HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents c
     return nullptr;
   }
   if (contents == Contents::kAny) AdviseHuge(block);
+  MakeRoom(bytes);
   return block;
 }
 
@@ -168,10 +168,12 @@ bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
   if (!CommitMore(more)) return false;
   const Resized resized = GrowHere(block, bytes);
-  if (resized == Resized::kYes) return true;
-  if (resized == Resized::kNo && GrowElsewhere(block, bytes)) return true;
-  Uncommit(more);
-  return false;
+  if (resized != Resized::kYes && (resized != Resized::kNo || !GrowElsewhere(block, bytes))) {
+    Uncommit(more);
+    return false;
+  }
+  MakeRoom(more);
+  return true;
 }
 
 Resized HugeBlocks::GrowHere(Block* block, size_t bytes) {
@@ -186,7 +188,7 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
   if (more == 0) return;
   if (CommitMore(more)) {
-    if (GrowHere(block, bytes) == Resized::kYes) return;
+    if (GrowHere(block, bytes) == Resized::kYes) return MakeRoom(more);
     Uncommit(more);
   }
   Split(block, old_bytes, os_->now());
@@ -210,27 +212,16 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
   if (bytes > size_t{PTRDIFF_MAX} - page) return nullptr;
   const size_t least = RoundUp(bytes, page);
   bytes = account == nullptr && contents == Contents::kAny ? WithWholeHugePages(least) : least;
-  if (contents == Contents::kAny || bytes <= kMostZeroed) {
-    if (std::byte* const start = TakeHeld(bytes, alignment, account); start != nullptr) {
-      if (contents == Contents::kZero) memset(start, 0, bytes);
-      return start;
-    }
-  }
   Block* block = nullptr;
-  if (contents == Contents::kAny && cached_bytes() + empty_bytes() != 0) {
-    block = TakeFree(bytes, alignment);
-    if (block == nullptr && alignment <= page) block = TakeFreeAndGrow(bytes);
-    if (account != nullptr && block != nullptr && block->bytes != bytes) {  // munmap was refused
-      Cache(block, block->idle_since);
-      block = nullptr;
-    }
+  if (has_free() && (contents == Contents::kAny || bytes <= kMostZeroed)) {
+    std::byte* const start = TakeFree(bytes, alignment, contents, account);
+    if (start != nullptr) return start;
+    if (contents == Contents::kAny && alignment <= page) block = TakeFreeAndGrow(bytes);
   }
-  const UpTo up_to = block == nullptr ? UpTo::kPeak : UpTo::kBeyondPeak;
   if (block == nullptr) block = MapNew(bytes, alignment, contents);
   if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
   if (block == nullptr) return nullptr;
   block->account = account;
-  MakeRoom(bytes, up_to);
   LockGuard guard(lock_);
   Enter(block);
   return block->start;
@@ -258,7 +249,8 @@ bool HugeBlocks::Give(std::byte* start) {
     bytes = block->bytes;
     if (keeps) {
       block->idle_since = now;
-      free_.InsertLatest(block);  // which may be a part of another one then
+      free_.InsertLatest(
+          block);  // which may be another thread's, or a part of another, from here on
       too_much = HoldsTooMuch(live_bytes());
     }
   }
@@ -315,7 +307,6 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());
   }
-  MakeRoom(bytes);
   LockGuard guard(lock_);
   Enter(block);
   return resized ? block->start : nullptr;
@@ -334,7 +325,6 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   } else if (bytes > block->bytes) {
     GrowHereOnly(block, bytes);
   }
-  MakeRoom(bytes);
   LockGuard guard(lock_);
   Enter(block);
   return block->bytes;

@@ -69,7 +69,7 @@ class HugeBlocks {
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Memory that waits, or about `limit` bytes of it, gives way to what the heap has just committed,
-  // so that both fill it up to its peak, or to a share beyond that.
+  // so that both fill it up to its peak, or to a share beyond that where nothing was mapped.
   enum class UpTo { kPeak, kBeyondPeak };
   void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
@@ -101,9 +101,10 @@ class HugeBlocks {
   void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
   void PutAway(Block* block, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
-  std::byte* TakeHeld(size_t bytes, size_t alignment, Account* account) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeFree(size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  std::byte* TakeFree(size_t bytes, size_t alignment, Contents contents, Account* account)
+      ABSL_LOCKS_EXCLUDED(lock_);
+  Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   HugeRanges::Place FindFree(size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);

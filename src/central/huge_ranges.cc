@@ -157,8 +157,9 @@ void HugeRanges::FileLatest() {
   HugeBlock* const range = latest_;
   if (range == nullptr) return;
   latest_ = nullptr;
-  Count(range, -range->bytes);
-  Insert(range);
+  const size_t bytes = range->bytes;
+  Insert(range);  // after which it may be a part of another one
+  held_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 void HugeRanges::Insert(HugeBlock* range) {

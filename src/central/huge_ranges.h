@@ -45,7 +45,7 @@ class HugeRanges {
   // The same for one with memory, which stays at hand until the next call that looks for something
   // else: many programs free a buffer and want another just as long.
   void InsertLatest(HugeBlock* range);
-  // That one, if it is exactly so long; else nullptr.
+  // That one, if it is exactly so long and at a multiple of the alignment; else nullptr.
   [[nodiscard]] HugeBlock* TakeLatest(size_t bytes, size_t alignment);
 
   // What a block could grow into, up to `bytes`: all of it, or what holds memory.
@@ -63,7 +63,7 @@ class HugeRanges {
   // The range that has waited longest, of all, of those with memory, and of those without.
   HugeBlock* Oldest();
   HugeBlock* OldestWithMemory();
-  HugeBlock* OldestEmpty() { return ages_[false].oldest(); }
+  HugeBlock* OldestEmpty() const { return ages_[false].oldest(); }  // the latest holds memory
 
   // Takes the first `bytes` of a range out; all of it if it has no more, or if there is no memory
   // for another descriptor.

@@ -160,8 +160,10 @@ class HugeRangesTest : public cma_test::HeapFixture {
 
   void TakeTheLatest() {
     const size_t count = 1 + random_() % 12;
-    HugeBlock* const block = ranges_.TakeLatest(count * kPage, kPage);
+    const size_t alignment = kPage << random_() % 3;
+    HugeBlock* const block = ranges_.TakeLatest(count * kPage, alignment);
     if (block == nullptr) return;
+    ASSERT_EQ(AddressOf(block->start) % alignment, 0u);
     ++latest_;
     ASSERT_EQ(block->bytes, count * kPage);
     const size_t page = PageOf(block->start);
