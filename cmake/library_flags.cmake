@@ -29,7 +29,10 @@ target_compile_options(
             -ffunction-sections
             -fdata-sections
             # some distributions turn it on; the fast path has no array on the stack
-            -fno-stack-protector)
+            -fno-stack-protector
+            # many packages are built with it; names that may be missing at run time, like the C++
+            # runtime's, and cmake/libcma.ld need objects with code
+            -fno-lto)
 
 # CMA_THREAD_SAFETY: clang proves the lock annotations at compile time.
 option(CMA_THREAD_SAFETY "Check lock annotations (clang only)" OFF)
