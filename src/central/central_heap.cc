@@ -19,7 +19,7 @@ bool CentralHeap::HaveHugePages(Superblock* superblock) {
 Superblock* CentralHeap::TakeSuperblock(Pages pages) {
   bool is_committed = false;
   Superblock* const superblock = TakeWithPages(pages, is_committed);
-  if (is_committed && huge_ != nullptr && huge_->cached_bytes() != 0) {
+  if (superblock != nullptr && is_committed && huge_ != nullptr && huge_->cached_bytes() != 0) {
     huge_->MakeRoom(kSuperblockBytes);
   }
   return superblock;

@@ -54,7 +54,7 @@ std::byte* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents content
   {
     LockGuard guard(lock_);
     block = free_.TakeLatest(bytes, alignment);
-    if (block == nullptr) block = CutOutFree(bytes, alignment, &empty_bytes);
+    if (block == nullptr) block = CutOutFree(bytes, alignment, contents, &empty_bytes);
     if (block == nullptr) return nullptr;
     if (block->bytes == bytes) {
       block->account = account;
@@ -73,8 +73,7 @@ std::byte* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents content
   }
   if (empty_bytes != 0) MakeRoom(empty_bytes, UpTo::kBeyondPeak);
   if (contents == Contents::kZero) {
-    // What holds no memory reads as zero.
-    if (empty_bytes < bytes) memset(block->start, 0, block->bytes);
+    memset(block->start, 0, bytes);
   } else if (empty_bytes == bytes && !block->has_huge_pages) {
     AdviseHuge(block);
   }
@@ -92,12 +91,14 @@ HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) {
   return any;
 }
 
-HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes) {
+HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, Contents contents,
+                                          size_t* empty_bytes) {
   const HugeRanges::Place place = FindFree(bytes, alignment);
   *empty_bytes = place.empty_bytes;
-  if (place.first == nullptr || (place.empty_bytes != 0 && !Commit(place.empty_bytes))) {
-    return nullptr;
-  }
+  if (place.first == nullptr) return nullptr;
+  // All of it will be cleared. Fresh pages need not be.
+  if (contents == Contents::kZero && place.empty_bytes > bytes / 2) return nullptr;
+  if (place.empty_bytes != 0 && !Commit(place.empty_bytes)) return nullptr;
   Block* const block = free_.CutOut(place, bytes);
   if (block == nullptr && place.empty_bytes != 0) Uncommit(place.empty_bytes);
   return block;
@@ -147,7 +148,7 @@ void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
     free_.TakeOut(behind.first, behind.bytes);
   }
   block->bytes += behind.bytes;
-  if (behind.empty_bytes != 0) MakeRoom(behind.empty_bytes, UpTo::kBeyondPeak);
+  if (behind.empty_bytes != 0) MakeRoom(behind.empty_bytes, UpTo::kBeyondPeak, block->bytes);
 }
 
 void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
@@ -239,14 +240,17 @@ void HugeBlocks::Trim(size_t live, size_t limit, UpTo up_to) {
   }
 }
 
-void HugeBlocks::MakeRoom(size_t limit, UpTo up_to) {
+void HugeBlocks::MakeRoom(size_t limit, UpTo up_to, size_t in_hand) {
   if (cached_bytes() <= kCacheBytes) return;
   {
     LockGuard guard(lock_);
     PassTime(os_->now());
   }
-  Trim(live_bytes(), limit, UpTo::kBeyondPeak);
-  if (up_to == UpTo::kPeak) Trim(live_bytes(), limit, UpTo::kPeak);
+  Trim(live_bytes() + in_hand, limit, UpTo::kBeyondPeak);
+  // Whole huge pages go: a block that grows by little again and again would cost one each time.
+  if (up_to == UpTo::kPeak && limit >= kHugePageBytes) {
+    Trim(live_bytes() + in_hand, limit, UpTo::kPeak);
+  }
 }
 
 // Whether what is freed may wait in the cache, with what the program has written there.

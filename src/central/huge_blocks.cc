@@ -126,7 +126,7 @@ HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents c
     return nullptr;
   }
   if (contents == Contents::kAny) AdviseHuge(block);
-  MakeRoom(bytes);
+  MakeRoom(bytes, UpTo::kPeak, bytes);
   return block;
 }
 
@@ -172,7 +172,7 @@ bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
     Uncommit(more);
     return false;
   }
-  MakeRoom(more);
+  MakeRoom(more, UpTo::kPeak, bytes);
   return true;
 }
 
@@ -188,7 +188,7 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
   if (more == 0) return;
   if (CommitMore(more)) {
-    if (GrowHere(block, bytes) == Resized::kYes) return MakeRoom(more);
+    if (GrowHere(block, bytes) == Resized::kYes) return MakeRoom(more, UpTo::kPeak, bytes);
     Uncommit(more);
   }
   Split(block, old_bytes, os_->now());

@@ -31,9 +31,9 @@ class HugeBlocks {
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
   // or the limit refuses. `kZero`: the block must read as zero. It is made so where memory waits
-  // for it, up to 32 MiB; else its pages are untouched. `account`: whose block it is, nullptr for
-  // nobody's; the caller has charged `bytes` in whole pages, which is how long such a block is, and
-  // Give() refunds them.
+  // for half of it or more, up to 32 MiB; else its pages are untouched. `account`: whose block it
+  // is, nullptr for nobody's; the caller has charged `bytes` in whole pages, which is how long such
+  // a block is, and Give() refunds them.
   enum class Contents { kAny, kZero };
   [[nodiscard]] std::byte* Take(size_t bytes, size_t alignment, Contents contents,
                                 Account* account = nullptr) ABSL_LOCKS_EXCLUDED(lock_);
@@ -68,10 +68,12 @@ class HugeBlocks {
   // MiB with memory; the bytes.
   size_t Release(Milliseconds now, Milliseconds age, size_t limit) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Memory that waits, or about `limit` bytes of it, gives way to what the heap has just committed,
-  // so that both fill it up to its peak, or to a share beyond that where nothing was mapped.
+  // Memory that waits gives way to the `limit` bytes that the heap has just committed, by no more
+  // than that (and 16 MiB where the bound itself has become lower), so that both fill the heap up
+  // to its peak, or to a share beyond that. `in_hand`: bytes of a block that is not in the table.
   enum class UpTo { kPeak, kBeyondPeak };
-  void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
+  void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak, size_t in_hand = 0)
+      ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
@@ -103,7 +105,7 @@ class HugeBlocks {
   void PutAway(Block* block, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* TakeFree(size_t bytes, size_t alignment, Contents contents, Account* account)
       ABSL_LOCKS_EXCLUDED(lock_);
-  Block* CutOutFree(size_t bytes, size_t alignment, size_t* empty_bytes)
+  Block* CutOutFree(size_t bytes, size_t alignment, Contents contents, size_t* empty_bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   HugeRanges::Place FindFree(size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

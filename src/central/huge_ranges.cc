@@ -157,13 +157,16 @@ void HugeRanges::FileLatest() {
   HugeBlock* const range = latest_;
   if (range == nullptr) return;
   latest_ = nullptr;
-  const size_t bytes = range->bytes;
-  Insert(range);  // after which it may be a part of another one
-  held_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  File(range);
 }
 
 void HugeRanges::Insert(HugeBlock* range) {
   FileLatest();
+  Count(range, range->bytes);
+  File(range);
+}
+
+void HugeRanges::File(HugeBlock* range) {
   HugeBlock* before = by_address_.LastBefore(range->start);
   HugeBlock* const after = before != nullptr ? before->next : ranges_.front();
   HugeBlock* joined[2] = {};
@@ -183,14 +186,15 @@ void HugeRanges::Insert(HugeBlock* range) {
   ages_[range->holds_memory].Add(range, near);
   if (joined[0] != nullptr) before = before->prev;
   for (HugeBlock* const other : joined) {
-    if (other != nullptr) Discard(other);
+    if (other == nullptr) continue;
+    Count(range, other->bytes);  // before it is discounted: it never seems to be missing
+    Discard(other);
   }
   if (before != nullptr && before->IsOneStretchWith(range)) UnfileStretchOf(before);
   HugeBlock* const next = before != nullptr ? before->next : ranges_.front();
   if (next != nullptr && range->IsOneStretchWith(next)) UnfileStretchOf(next);
   ranges_.InsertAfter(before, range);
   by_address_.Add(range);
-  Count(range, range->bytes);
   FileStretchOf(range);
 }
 

@@ -74,6 +74,8 @@ class HugeRanges {
   size_t empty_bytes() const { return empty_bytes_.load(std::memory_order_relaxed); }
 
  private:
+  // Of a range that is counted: to its place, joined with neighbours.
+  void File(HugeBlock* range);
   void FileLatest();
   HugeBlock* NewLike(const HugeBlock& range, std::byte* start, size_t bytes);
   void Count(const HugeBlock* range, size_t bytes);

@@ -21,5 +21,6 @@ ninja -C "$scratch/build" "$object" >"$scratch/log" 2>&1 || fail "$(cat "$scratc
 symbols=$(nm -C "$scratch/build/$object")
 grep -q ' T operator new(unsigned long)$' <<<"$symbols" || fail "there is no operator new: $symbols"
 grep -q ' w __cxa_begin_catch$' <<<"$symbols" || fail "the C++ runtime's names are not weak: $symbols"
-readelf -SW "$scratch/build/$object" | grep 'gnu\.lto' && fail "its code is left to the linker"
+sections=$(readelf -SW "$scratch/build/$object")
+grep 'gnu\.lto' <<<"$sections" && fail "its code is left to the linker"
 echo "lto_test: the library's objects hold code"

@@ -183,14 +183,16 @@ TEST_F(HugeBlocksTest, AVeryLongBlockThatMustBeZeroNeverComesFromTheCache) {
   EXPECT_TRUE(IsZero(block, 2 * kMiB));
 }
 
-TEST_F(HugeBlocksTest, ABlockThatMustBeZeroLeavesWhatHoldsNoMemoryUntouched) {
-  g_options.huge_cache_mib = 0;
-  std::byte* const empty = TakeAndGive(4 * kMiB);
+TEST_F(HugeBlocksTest, ABlockThatMustBeZeroIsFreshWhereLittleMemoryWaits) {
+  g_options.huge_cache_mib = 2;
+  TakeAndGive(6 * kMiB);
+  ASSERT_EQ(huge_.cached_bytes(), 2 * kMiB);
   ASSERT_EQ(huge_.empty_bytes(), 4 * kMiB);
 
-  EXPECT_EQ(huge_.Take(4 * kMiB, 16, Contents::kZero), empty);
+  std::byte* const block = huge_.Take(6 * kMiB, 16, Contents::kZero);
 
-  EXPECT_EQ(CountPagesWithMemory(empty, 4 * kMiB), 0u);
+  EXPECT_EQ(CountPagesWithMemory(block, 6 * kMiB), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, ABlockThatMustBeZeroIsMadeSoWhereSomeMemoryWaits) {
@@ -667,13 +669,16 @@ TEST_F(HugeBlocksTest, WhatWasInUseShortlyBeforeMayWait) {
 }
 
 TEST_F(HugeBlocksTest, WhatWaitsGivesWayToBlocksFromTheOs) {
-  GiveAll(TakeMany(60, 4 * kMiB));
+  MemoryLimit limit;
+  HugeBlocks huge(os_.ops(), metadata_, &limit);
+  ASSERT_TRUE(huge.Give(huge.Take(240 * kMiB, 16, Contents::kAny)));
 
-  for (size_t live = 0; live < 120 * kMiB; live += 40 * kMiB) {
-    ASSERT_NE(huge_.Take(40 * kMiB, 16, Contents::kZero), nullptr);
-    EXPECT_LE(huge_.cached_bytes() + live, 240 * kMiB);
-    EXPECT_GE(huge_.cached_bytes() + live, 238 * kMiB);
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_NE(huge.Take(40 * kMiB, 16, Contents::kZero), nullptr);
+    EXPECT_LE(huge.cached_bytes() + huge.live_bytes(), 240 * kMiB);
+    EXPECT_GE(huge.cached_bytes() + huge.live_bytes(), 238 * kMiB);
   }
+  huge.Release(os_.ops().now(), 0, kAll);
 }
 
 TEST_F(HugeBlocksTest, APeakOfLongAgoCountsNoLonger) {
@@ -742,14 +747,67 @@ TEST_F(HugeBlocksTest, AShareBeyondThePeakMayWaitWhereTheHeapDoesNotGrow) {
   huge.Release(os_.ops().now(), 0, kAll);
 }
 
+// 300 MiB wait, 60 of them beyond the peak.
+class BeyondPeakTest : public HugeBlocksTest {
+ protected:
+  BeyondPeakTest() {
+    block_ = huge_.Take(4 * kMiB, 16, Contents::kAny);
+    superblock_ = central_.TakeSuperblock();
+    std::byte* const most = huge_.Take(300 * kMiB, 16, Contents::kAny);
+    EXPECT_TRUE(huge_.Give(most));
+    EXPECT_TRUE(limit_.Commit(60 * kMiB, MemoryLimit::For::kHugeBlock));
+  }
+  ~BeyondPeakTest() override {
+    limit_.Uncommit(60 * kMiB);
+    EXPECT_TRUE(huge_.Give(block_));
+    huge_.Release(os_.ops().now(), 0, kAll);
+  }
+
+  MemoryLimit limit_;
+  HugeBlocks huge_{os_.ops(), metadata_, &limit_};
+  CentralHeap central_{os_.ops(), metadata_, map_, &limit_, &huge_};
+  std::byte* block_ = nullptr;
+  Superblock* superblock_ = nullptr;
+};
+
+TEST_F(BeyondPeakTest, ASuperblockWithMemoryLeavesWhatWaits) {
+  central_.GiveSuperblock(superblock_, os_.ops().now());
+  ASSERT_EQ(central_.TakeSuperblock(), superblock_);
+  EXPECT_EQ(huge_.cached_bytes(), 300 * kMiB);
+
+  ASSERT_NE(central_.TakeSuperblock(), nullptr);
+  EXPECT_EQ(huge_.cached_bytes(), 300 * kMiB - kSuperblockBytes);
+}
+
+TEST_F(BeyondPeakTest, ABlockThatIsMadeLongerTakesItsPlace) {
+  std::byte* const behind = huge_.Take(2 * kMiB, 16, Contents::kAny);  // of what waits
+  ASSERT_EQ(huge_.cached_bytes(), 298 * kMiB);
+
+  block_ = huge_.Resize(block_, 400 * kMiB);
+
+  ASSERT_NE(block_, nullptr);
+  EXPECT_LE(huge_.cached_bytes(), 256 * kMiB) << "no more than waits in any case";
+  EXPECT_TRUE(huge_.Give(behind));
+}
+
+TEST_F(BeyondPeakTest, ABlockThatGrowsByLittleLeavesWhatWaits) {
+  os_.RefuseEvery(FakeOs::kResize);  // so that its pages move
+  for (size_t i = 1; i <= 50; ++i) {
+    block_ = huge_.Resize(block_, 4 * kMiB + i * OsPageBytes());
+    ASSERT_NE(block_, nullptr);
+  }
+  EXPECT_GE(huge_.cached_bytes(), 296 * kMiB);
+}
+
 TEST_F(HugeBlocksTest, TheLatestServesAnotherOfItsLengthAndMultiple) {
   // A search would find the first one: the latest is part of a longer stretch.
   std::byte* const alone = Take(6 * kMiB);
-  Take(kMiB);
+  Take(6 * kMiB);
   std::byte* const neighbour = Take(8 * kMiB);
   std::byte* const block = Take(6 * kMiB);
   for (std::byte* const freed : {alone, neighbour, block}) ASSERT_TRUE(huge_.Give(freed));
   EXPECT_EQ(huge_.cached_bytes(), 20 * kMiB);
+  ASSERT_TRUE(block + 6 * kMiB == neighbour || neighbour + 8 * kMiB == block);
 
   EXPECT_EQ(Take(6 * kMiB), block);
   EXPECT_EQ(huge_.cached_bytes(), 14 * kMiB);
