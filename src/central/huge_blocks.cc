@@ -249,8 +249,8 @@ bool HugeBlocks::Give(std::byte* start) {
     bytes = block->bytes;
     if (keeps) {
       block->idle_since = now;
-      free_.InsertLatest(
-          block);  // which may be another thread's, or a part of another, from here on
+      // From here on it may be another thread's, or a part of another one.
+      free_.InsertLatest(block);
       too_much = HoldsTooMuch(live_bytes());
     }
   }

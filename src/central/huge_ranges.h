@@ -4,10 +4,9 @@
 //
 // Owns:      the ranges in it, and their descriptors.
 // Locking:   none of its own: guarded by the lock of HugeBlocks, under which it takes Metadata's.
-// Invariant: sorted by address, no two overlap; each but the latest is in the tree and among those
-// of
-//            its kind by age; of those that lie side by side the first, and no other, is in the bin
-//            of all their bytes.
+// Invariant: sorted by address, no two overlap; each but the latest is in the tree, and by its age
+//            among those of its kind; of those that lie side by side the first, and no other, is in
+//            the bin of all their bytes.
 #ifndef CMA_CENTRAL_HUGE_RANGES_H_
 #define CMA_CENTRAL_HUGE_RANGES_H_
 
