@@ -17,17 +17,17 @@ bool CentralHeap::HaveHugePages(Superblock* superblock) {
 }
 
 Superblock* CentralHeap::TakeSuperblock(Pages pages) {
-  bool is_committed = false;
-  Superblock* const superblock = TakeWithPages(pages, is_committed);
-  if (superblock != nullptr && is_committed && huge_ != nullptr && huge_->cached_bytes() != 0) {
+  bool newly_committed = false;
+  Superblock* const superblock = TakeWithPages(pages, newly_committed);
+  if (superblock != nullptr && newly_committed && huge_ != nullptr && huge_->cached_bytes() != 0) {
     huge_->MakeRoom(kSuperblockBytes);
   }
   return superblock;
 }
 
-Superblock* CentralHeap::TakeWithPages(Pages pages, bool& is_committed) {
+Superblock* CentralHeap::TakeWithPages(Pages pages, bool& newly_committed) {
   LockGuard guard(lock_);
-  is_committed = dirty_.empty();
+  newly_committed = dirty_.empty();
   Superblock* const superblock = TakeAny();
   if (superblock == nullptr) return nullptr;
   const bool huge = pages == Pages::kHuge && HaveHugePages(superblock);

@@ -94,7 +94,8 @@ class CentralHeap {
   }
   Superblock* ChunkOf(uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HaveHugePages(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Superblock* TakeWithPages(Pages pages, bool& is_committed) ABSL_LOCKS_EXCLUDED(lock_);
+  // `newly_committed`: it did not have its memory yet.
+  Superblock* TakeWithPages(Pages pages, bool& newly_committed) ABSL_LOCKS_EXCLUDED(lock_);
   Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

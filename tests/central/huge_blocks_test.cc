@@ -37,6 +37,17 @@ class HugeBlocksTest : public cma_test::HeapFixture {
     return block;
   }
 
+  // The same for a block that was written to, and of which the last `held` bytes keep their memory.
+  std::byte* TakeAndGiveInPart(size_t bytes, size_t held) {
+    g_options.huge_cache_mib = held / kMiB;
+    std::byte* const block = Take(bytes);
+    FillPattern(block, bytes, 1);
+    EXPECT_TRUE(huge_.Give(block));
+    EXPECT_EQ(huge_.cached_bytes(), held);
+    EXPECT_EQ(huge_.empty_bytes(), bytes - held);
+    return block;
+  }
+
   std::vector<std::byte*> TakeMany(size_t count, size_t bytes) {
     std::vector<std::byte*> blocks(count);
     for (std::byte*& block : blocks) block = Take(bytes);
@@ -184,10 +195,7 @@ TEST_F(HugeBlocksTest, AVeryLongBlockThatMustBeZeroNeverComesFromTheCache) {
 }
 
 TEST_F(HugeBlocksTest, ABlockThatMustBeZeroIsFreshWhereLittleMemoryWaits) {
-  g_options.huge_cache_mib = 2;
-  TakeAndGive(6 * kMiB);
-  ASSERT_EQ(huge_.cached_bytes(), 2 * kMiB);
-  ASSERT_EQ(huge_.empty_bytes(), 4 * kMiB);
+  TakeAndGiveInPart(6 * kMiB, 2 * kMiB);
 
   std::byte* const block = huge_.Take(6 * kMiB, 16, Contents::kZero);
 
@@ -196,12 +204,7 @@ TEST_F(HugeBlocksTest, ABlockThatMustBeZeroIsFreshWhereLittleMemoryWaits) {
 }
 
 TEST_F(HugeBlocksTest, ABlockThatMustBeZeroIsMadeSoWhereSomeMemoryWaits) {
-  g_options.huge_cache_mib = 2;
-  std::byte* const block = Take(4 * kMiB);
-  FillPattern(block, 4 * kMiB, 1);
-  ASSERT_TRUE(huge_.Give(block));
-  ASSERT_EQ(huge_.cached_bytes(), 2 * kMiB);
-  ASSERT_EQ(huge_.empty_bytes(), 2 * kMiB);
+  std::byte* const block = TakeAndGiveInPart(4 * kMiB, 2 * kMiB);
 
   EXPECT_EQ(huge_.Take(4 * kMiB, 16, Contents::kZero), block);
 
@@ -299,12 +302,7 @@ TEST_F(HugeBlocksTest, APartOfSeveralThatLieSideBySideServesABlock) {
 }
 
 TEST_F(HugeBlocksTest, WhatHasGivenItsMemoryBackServesAgain) {
-  g_options.huge_cache_mib = 4;
-  std::byte* const whole = Take(12 * kMiB);
-  FillPattern(whole, 12 * kMiB, 1);
-  ASSERT_TRUE(huge_.Give(whole));
-  ASSERT_EQ(huge_.cached_bytes(), 4 * kMiB);
-  ASSERT_EQ(huge_.empty_bytes(), 8 * kMiB);
+  std::byte* const whole = TakeAndGiveInPart(12 * kMiB, 4 * kMiB);
   EXPECT_EQ(huge_.returned_bytes(), 8 * kMiB);
   EXPECT_EQ(CountPagesWithMemory(whole, 8 * kMiB), 0u);
   os_.RefuseEvery(FakeOs::kMap);
