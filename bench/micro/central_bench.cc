@@ -113,7 +113,12 @@ void BM_HugeTakeThenGive(State& state) {
   }
   huge.Release(0, 0, ~size_t{0});
 }
-BENCHMARK(BM_HugeTakeThenGive)->ArgName("bytes")->Arg(2 << 20)->Arg(16 << 20);
+BENCHMARK(BM_HugeTakeThenGive)
+    ->ArgName("bytes")
+    ->Arg(2 << 20)
+    ->Arg(16 << 20)
+    ->ThreadRange(1, 8)
+    ->UseRealTime();
 
 // The same with nothing in the cache: mapped and unmapped every time.
 void BM_HugeFromOsAndBack(State& state) {

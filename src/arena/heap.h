@@ -15,7 +15,7 @@ struct Heap {
   explicit constexpr Heap(const OsOps& os)
       : metadata(os, &limit),
         central(os, metadata, g_address_map, &limit, &huge),
-        huge(os, metadata, &limit),
+        huge(os, metadata, limit),
         arenas(central),
         releaser(arenas, central, huge, &limit) {}
 

@@ -26,6 +26,7 @@ void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_quarantine.lock().Acquire();
   g_heap.central.lock().Acquire();
   g_heap.huge.lock().Acquire();
+  g_heap.huge.table().AcquireAll();
   g_heap.metadata.AcquireAll();
   EnterForkWindow();
 }
@@ -33,6 +34,7 @@ void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
 void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   LeaveForkWindow();
   g_heap.metadata.ReleaseAll();
+  g_heap.huge.table().ReleaseAll();
   g_heap.huge.lock().Release();
   g_heap.central.lock().Release();
   g_quarantine.lock().Release();

@@ -1,6 +1,7 @@
 // The huge blocks that wait: what they serve, how much memory they may hold, and giving it back.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/constants.h"
 #include "central/huge_blocks.h"
@@ -43,33 +44,84 @@ constexpr size_t kMostUnmapped = 64 * kMiB;
 // huge_blocks/1.
 constexpr size_t kEmptyPieces = 16;
 
+// Bytes that may wait on each CPU, however many there are. No benchmark on two CPUs tells.
+constexpr size_t kLeastOnCpu = 4 * kMiB;
+
 }  // namespace
 
-// Makes a block of what is free, as much of it with memory as there is, and enters it in the table;
-// nullptr if there is no place or the limit refuses. As a rule the lock is taken once.
-std::byte* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents contents,
-                                Account* account) {
-  size_t empty_bytes = 0;
-  Block* block;
+// Whether a block may wait on its CPU: all CPUs together have no more than kCacheBytes, or little.
+bool HugeBlocks::FitsOnCpu(size_t bytes) const {
+  const size_t on_all = bytes * std::max<size_t>(slots_.used(), 1);
+  return (on_all <= kCacheBytes || bytes <= kLeastOnCpu) &&
+         on_all <= g_options.huge_cache_mib * kMiB;
+}
+
+// What was freed last on the CPU, if it serves: it is just as long, or somebody has the lock and it
+// is less than twice as long. Then the rest stays there, and the block will join it again.
+HugeBlocks::Block* HugeBlocks::TakeFrom(Block* range, size_t bytes, size_t alignment) {
+  if (AddressOf(range->start) % alignment != 0 || range->bytes < bytes) return nullptr;
+  if (range->bytes == bytes) return range;
+  if (range->bytes / 2 >= bytes || !lock_.IsHeld()) return nullptr;
+  Block* const block = NewBlock(range->start, bytes);
+  if (block == nullptr) return nullptr;
+  block->has_huge_pages = range->has_huge_pages;
+  block->moved = range->moved;
+  range->start += bytes;
+  range->bytes -= bytes;
+  range->is_rest = true;
+  PutOnCpu(range);
+  return block;
+}
+
+// What was there goes to the others that wait, unless the block was cut off it: then they join.
+void HugeBlocks::PutOnCpu(Block* block) {
+  const uint32_t cpu = os_->cpu();
+  const size_t bytes = block->bytes;
+  const Milliseconds idle_since = block->idle_since;
+  Block* displaced = slots_.Take(cpu);
+  if (displaced != nullptr && displaced->is_rest && block->IsOneStretchWith(displaced)) {
+    displaced->start = block->start;
+    displaced->bytes += bytes;
+    displaced->idle_since = idle_since;
+    displaced->is_rest = false;
+    metadata_->Give(block, sizeof *block);
+    block = std::exchange(displaced, nullptr);
+  }
+  // From here on the block may be another thread's.
+  Block* const of_other_thread = slots_.Put(cpu, block);
+  if (of_other_thread != nullptr) Cache(of_other_thread);
+  if (displaced != nullptr) return Cache(displaced);
+  if (free_.held_bytes() + bytes <= std::min(kCacheBytes, g_options.huge_cache_mib * kMiB)) return;
+  bool too_much;
   {
     LockGuard guard(lock_);
-    block = free_.TakeLatest(bytes, alignment);
-    if (block == nullptr) block = CutOutFree(bytes, alignment, contents, &empty_bytes);
+    PassTime(idle_since);
+    too_much = HoldsTooMuch();
+  }
+  if (too_much) Trim(bytes, UpTo::kBeyondPeak);
+}
+
+// Makes a block of what is free, as much of it with memory as there is; nullptr if there is no
+// place or the limit refuses. `exactly`: not a byte more.
+HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents contents,
+                                        bool exactly) {
+  Block* const range = slots_.Take(os_->cpu());
+  if (range == nullptr && !has_free()) return nullptr;
+  Block* block = range != nullptr ? TakeFrom(range, bytes, alignment) : nullptr;
+  size_t empty_bytes = 0;
+  if (block == nullptr) {
+    LockGuard guard(lock_);
+    if (range != nullptr) free_.Insert(range);
+    block = CutOutFree(bytes, alignment, contents, &empty_bytes);
     if (block == nullptr) return nullptr;
-    if (block->bytes == bytes) {
-      block->account = account;
-      Enter(block);
-    }
+    peak_in_use_.Note(InUse());
   }
   if (block->bytes != bytes) {  // for lack of descriptors
     Split(block, bytes, block->idle_since);
-    if (account != nullptr && block->bytes != bytes) {  // munmap was refused
-      Cache(block, block->idle_since);
+    if (exactly && block->bytes != bytes) {  // munmap was refused
+      Cache(block);
       return nullptr;
     }
-    block->account = account;
-    LockGuard guard(lock_);
-    Enter(block);
   }
   if (empty_bytes != 0) MakeRoom(empty_bytes, UpTo::kBeyondPeak);
   if (contents == Contents::kZero) {
@@ -77,7 +129,17 @@ std::byte* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents content
   } else if (empty_bytes == bytes && !block->has_huge_pages) {
     AdviseHuge(block);
   }
-  return block->start;
+  return block;
+}
+
+// Whether there was one.
+bool HugeBlocks::FileSlots() {
+  bool any = false;
+  slots_.TakeAll([&](Block* block) {
+    free_.Insert(block);
+    any = true;
+  });
+  return any;
 }
 
 // Huge pages stay whole at their multiples. But what is there already is worth more than that.
@@ -93,7 +155,10 @@ HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) {
 
 HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, Contents contents,
                                           size_t* empty_bytes) {
-  const HugeRanges::Place place = FindFree(bytes, alignment);
+  HugeRanges::Place place = FindFree(bytes, alignment);
+  if ((place.first == nullptr || place.empty_bytes != 0) && FileSlots()) {
+    place = FindFree(bytes, alignment);
+  }
   *empty_bytes = place.empty_bytes;
   if (place.first == nullptr) return nullptr;
   // All of it will be cleared. Fresh pages need not be.
@@ -106,6 +171,7 @@ HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, Conten
 
 // A block that is too short, but by less than half, and is made longer.
 HugeBlocks::Block* HugeBlocks::TakeFreeAndGrow(size_t bytes) {
+  if (free_.held_bytes() == 0) return nullptr;
   Block* block;
   {
     LockGuard guard(lock_);
@@ -114,7 +180,7 @@ HugeBlocks::Block* HugeBlocks::TakeFreeAndGrow(size_t bytes) {
     free_.Remove(block);
   }
   if (Grow(block, bytes)) return block;
-  Cache(block, block->idle_since);
+  Cache(block);
   return nullptr;
 }
 
@@ -127,8 +193,9 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
     if (Block* tail = NewBlock(block->start + bytes, rest); tail != nullptr) {
       tail->has_huge_pages = block->has_huge_pages;
       tail->moved = block->moved;
+      tail->idle_since = rest_idle_since;
       block->bytes = bytes;
-      Cache(tail, rest_idle_since, bytes);
+      Cache(tail);
       return;
     }
   }
@@ -140,35 +207,42 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
 
 // By what lies free right behind it, up to `bytes`: that takes no call to the OS.
 void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
+  Block* const range = slots_.Take(os_->cpu());
   HugeRanges::Behind behind;
   {
     LockGuard guard(lock_);
+    if (range != nullptr) free_.Insert(range);
     behind = free_.FindBehind(*block, bytes - block->bytes);
     if (behind.first == nullptr || (behind.empty_bytes != 0 && !Commit(behind.empty_bytes))) return;
     free_.TakeOut(behind.first, behind.bytes);
   }
   block->bytes += behind.bytes;
-  if (behind.empty_bytes != 0) MakeRoom(behind.empty_bytes, UpTo::kBeyondPeak, block->bytes);
+  if (behind.empty_bytes != 0) MakeRoom(behind.empty_bytes, UpTo::kBeyondPeak);
 }
 
-void HugeBlocks::Cache(Block* block, Milliseconds idle_since, size_t in_hand) {
+// Puts a block with memory, which is not in the table, among what waits.
+void HugeBlocks::Cache(Block* block) {
+  const Milliseconds now = os_->now();
   const size_t bytes = block->bytes;
+  bool too_much;
   {
     LockGuard guard(lock_);
-    block->idle_since = idle_since;
+    PassTime(now);
+    peak_in_use_.Note(InUse());
     free_.Insert(block);  // which may be a part of another one then
+    too_much = HoldsTooMuch();
   }
-  Trim(live_bytes() + in_hand, bytes, UpTo::kBeyondPeak);
+  if (too_much) Trim(bytes, UpTo::kBeyondPeak);
 }
 
-bool HugeBlocks::HoldsTooMuch(size_t live) const {
-  return free_.held_bytes() > MostThatWaits(live, UpTo::kBeyondPeak) ||
-         free_.empty_bytes() > kCacheBytes + live;
+bool HugeBlocks::HoldsTooMuch() const {
+  return cached_bytes() > MostThatWaits(UpTo::kBeyondPeak) ||
+         free_.empty_bytes() > kCacheBytes + live_bytes();
 }
 
-// What the heap has committed without what waits here; without a count of that, what is live here.
+// What the heap has committed without what waits here. What was freed last on each CPU counts as in
+// use: nobody notes when it is so again.
 size_t HugeBlocks::InUse() const {
-  if (limit_ == nullptr) return live_bytes();
   const size_t committed = limit_->committed();
   return committed - std::min(committed, free_.held_bytes());
 }
@@ -179,25 +253,27 @@ void HugeBlocks::PassTime(Milliseconds now) {
 
 // What fills the heap up to what it lately was adds nothing to its peak, and the share beyond it
 // little. Without a thread that returns it in time it might stay.
-size_t HugeBlocks::MostThatWaits(size_t live, UpTo up_to) const {
-  const size_t share = std::min(kCacheBytes + live / kCacheShareOfLive, kMostBeyondPeak);
+size_t HugeBlocks::MostThatWaits(UpTo up_to) const {
+  const size_t share = std::min(kCacheBytes + live_bytes() / kCacheShareOfLive, kMostBeyondPeak);
   size_t peak = peak_in_use_.peak();
   if (up_to == UpTo::kBeyondPeak) peak += std::min(peak / kShareBeyondPeak, kMostBeyondPeak);
-  size_t up_to_peak = peak - std::min(peak, InUse());
+  const size_t in_use = InUse() - std::min(InUse(), slots_.bytes());
+  size_t up_to_peak = peak - std::min(peak, in_use);
   if (g_options.background_thread == 0) up_to_peak = std::min(up_to_peak, kMostBeyondPeak);
   return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
 }
 
 // What must give its memory back so that no more than that waits, or a part of it, about `limit`
 // bytes at most; nullptr if nothing must.
-HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t live, size_t limit, UpTo up_to) {
+HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t limit, UpTo up_to) {
   if (limit == 0) return nullptr;
   LockGuard guard(lock_);
-  const size_t most = MostThatWaits(live, up_to);
-  if (free_.held_bytes() <= most) return nullptr;
-  Block* const oldest = free_.OldestWithMemory();
+  const size_t most = MostThatWaits(up_to);
+  const size_t held = cached_bytes();
+  Block* const oldest = held > most ? free_.OldestWithMemory() : nullptr;
+  if (oldest == nullptr) return nullptr;
   // Not a part of a huge page.
-  std::byte* const end = oldest->start + std::min(free_.held_bytes() - most, limit);
+  std::byte* const end = oldest->start + std::min(held - most, limit);
   const size_t bytes =
       static_cast<size_t>(end - oldest->start) + (-AddressOf(end) & (kHugePageBytes - 1));
   return free_.TakeFront(oldest, bytes);
@@ -226,48 +302,51 @@ void HugeBlocks::Empty(Block* block) {
   free_.Insert(block);
 }
 
-void HugeBlocks::Trim(size_t live, size_t limit, UpTo up_to) {
+void HugeBlocks::Trim(size_t limit, UpTo up_to) {
   if (up_to == UpTo::kBeyondPeak) limit += kMoreToEmpty;
-  while (Block* const block = TakeToEmpty(live, limit, up_to)) {
+  while (Block* const block = TakeToEmpty(limit, up_to)) {
     limit -= std::min(limit, block->bytes);
     Empty(block);
   }
   // Addresses, of which there are more.
-  while (empty_bytes() > kCacheBytes + live) {
+  while (empty_bytes() > kCacheBytes + live_bytes()) {
     Block* const block = TakeOldestEmpty();
     if (block == nullptr) return;
     UnmapBlock(block);
   }
 }
 
-void HugeBlocks::MakeRoom(size_t limit, UpTo up_to, size_t in_hand) {
+void HugeBlocks::MakeRoom(size_t limit, UpTo up_to) {
   if (cached_bytes() <= kCacheBytes) return;
   {
     LockGuard guard(lock_);
     PassTime(os_->now());
   }
-  Trim(live_bytes() + in_hand, limit, UpTo::kBeyondPeak);
+  Trim(limit, UpTo::kBeyondPeak);
   // Whole huge pages go: a block that grows by little again and again would cost one each time.
-  if (up_to == UpTo::kPeak && limit >= kHugePageBytes) {
-    Trim(live_bytes() + in_hand, limit, UpTo::kPeak);
-  }
+  if (up_to == UpTo::kPeak && limit >= kHugePageBytes) Trim(limit, UpTo::kPeak);
 }
 
 // Whether what is freed may wait in the cache, with what the program has written there.
 bool HugeBlocks::KeepsFreed() const {
   return g_options.release_delay_ms != 0 && g_options.zero_on_free == 0 &&
-         (limit_ == nullptr || !limit_->IsOverSoftLimit());
+         !limit_->IsOverSoftLimit();
 }
 
-void HugeBlocks::PutAway(Block* block, Milliseconds now) {
-  if (KeepsFreed()) {
-    Cache(block, now);
-  } else {
-    UnmapBlock(block);
-  }
+// A block that is freed.
+void HugeBlocks::PutAway(Block* block) {
+  if (!KeepsFreed()) return UnmapBlock(block);
+  block->idle_since = os_->now();
+  if (!FitsOnCpu(block->bytes)) return Cache(block);
+  block->is_rest = false;
+  PutOnCpu(block);
 }
 
 size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
+  {
+    LockGuard guard(lock_);
+    slots_.TakeAged(now, age, [&](Block* block) { free_.Insert(block); });
+  }
   size_t bytes = 0;
   for (size_t empty = 0; limit > 0;) {
     Block* const oldest = TakeOldest(now, age);

@@ -39,49 +39,17 @@ size_t HugeBlocks::AlignmentFor(size_t bytes, size_t alignment) {
   return std::max(alignment, WantsHugePages(bytes) ? kHugePageBytes : OsPageBytes());
 }
 
-size_t HugeBlocks::BucketOf(const std::byte* start) {
-  return static_cast<size_t>(((AddressOf(start) >> 12) * 0x9E3779B97F4A7C15u) >> 52);
-}
-static_assert(4096 == 1u << (64 - 52));
-
 // Makes the table before the first block; false if the OS refuses.
 bool HugeBlocks::HaveTable() {
+  if (table_.is_open()) [[likely]]
+    return true;
   LockGuard guard(lock_);
-  if (table_ == nullptr) {
-    table_ = static_cast<Block**>(metadata_->TakePages(kBuckets * sizeof(Block*)));
-  }
-  return table_ != nullptr;
+  return slots_.Open(*metadata_) && table_.Open(*metadata_);
 }
 
-HugeBlocks::Block* HugeBlocks::Find(const std::byte* start) {
-  if (table_ == nullptr) return nullptr;
-  for (Block* block = table_[BucketOf(start)]; block != nullptr; block = block->chain) {
-    if (block->start == start) return block;
-  }
-  return nullptr;
-}
-
-void HugeBlocks::Enter(Block* block) {
-  Block*& head = table_[BucketOf(block->start)];
-  block->chain = head;
-  head = block;
-  live_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
-  live_count_.fetch_add(1, std::memory_order_relaxed);
+void HugeBlocks::NotePeak() {
+  LockGuard guard(lock_);
   peak_in_use_.Note(InUse());
-}
-
-HugeBlocks::Block* HugeBlocks::Leave(std::byte* start) {
-  if (table_ == nullptr) return nullptr;
-  for (Block** at = &table_[BucketOf(start)]; *at != nullptr; at = &(*at)->chain) {
-    Block* const block = *at;
-    if (block->start != start) continue;
-    peak_in_use_.Note(InUse());
-    *at = block->chain;
-    live_bytes_.fetch_sub(block->bytes, std::memory_order_relaxed);
-    live_count_.fetch_sub(1, std::memory_order_relaxed);
-    return block;
-  }
-  return nullptr;
 }
 
 HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
@@ -96,11 +64,20 @@ HugeBlocks::Block* HugeBlocks::NewBlock(std::byte* start, size_t bytes) {
 }
 
 bool HugeBlocks::Commit(size_t bytes) {
-  return limit_ == nullptr || limit_->Commit(bytes, MemoryLimit::For::kHugeBlock);
+  if (!limit_->Commit(bytes, MemoryLimit::For::kHugeBlock)) return false;
+  committed_.fetch_add(bytes, std::memory_order_relaxed);
+  return true;
 }
 
 void HugeBlocks::Uncommit(size_t bytes) {
-  if (limit_ != nullptr) limit_->Uncommit(bytes);
+  limit_->Uncommit(bytes);
+  committed_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+size_t HugeBlocks::live_bytes() const {
+  const size_t cached = cached_bytes();
+  const size_t committed = committed_.load(std::memory_order_relaxed);
+  return committed - std::min(committed, cached);
 }
 
 std::byte* HugeBlocks::MapCommitted(size_t bytes, size_t alignment) {
@@ -126,7 +103,7 @@ HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents c
     return nullptr;
   }
   if (contents == Contents::kAny) AdviseHuge(block);
-  MakeRoom(bytes, UpTo::kPeak, bytes);
+  MakeRoom(bytes, UpTo::kPeak);
   return block;
 }
 
@@ -172,7 +149,7 @@ bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
     Uncommit(more);
     return false;
   }
-  MakeRoom(more, UpTo::kPeak, bytes);
+  MakeRoom(more, UpTo::kPeak);
   return true;
 }
 
@@ -188,7 +165,7 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
   const size_t more = bytes - block->bytes;
   if (more == 0) return;
   if (CommitMore(more)) {
-    if (GrowHere(block, bytes) == Resized::kYes) return MakeRoom(more, UpTo::kPeak, bytes);
+    if (GrowHere(block, bytes) == Resized::kYes) return MakeRoom(more, UpTo::kPeak);
     Uncommit(more);
   }
   Split(block, old_bytes, os_->now());
@@ -213,139 +190,66 @@ std::byte* HugeBlocks::Take(size_t bytes, size_t alignment, Contents contents, A
   const size_t least = RoundUp(bytes, page);
   bytes = account == nullptr && contents == Contents::kAny ? WithWholeHugePages(least) : least;
   Block* block = nullptr;
-  if (has_free() && (contents == Contents::kAny || bytes <= kMostZeroed)) {
-    std::byte* const start = TakeFree(bytes, alignment, contents, account);
-    if (start != nullptr) return start;
-    if (contents == Contents::kAny && alignment <= page) block = TakeFreeAndGrow(bytes);
+  if (contents == Contents::kAny || bytes <= kMostZeroed) {
+    block = TakeFree(bytes, alignment, contents, account != nullptr);
   }
-  if (block == nullptr) block = MapNew(bytes, alignment, contents);
-  if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
-  if (block == nullptr) return nullptr;
+  if (block == nullptr) {
+    if (contents == Contents::kAny && alignment <= page) block = TakeFreeAndGrow(bytes);
+    if (block == nullptr) block = MapNew(bytes, alignment, contents);
+    if (block == nullptr && bytes != least) block = MapNew(least, alignment, contents);
+    if (block == nullptr) return nullptr;
+    NotePeak();
+  }
   block->account = account;
-  LockGuard guard(lock_);
-  Enter(block);
-  return block->start;
-}
-
-// What there is to note about a block that has left the table for good.
-void HugeBlocks::Settle(Block* block) {
-  recent_[recent_next_++ % kRecent] = {block->start, block->bytes};
-  if (block->account != nullptr) block->account->RefundHuge(block->bytes);
-  block->account = nullptr;
+  // From here on it may be freed, by another thread.
+  std::byte* const start = block->start;
+  table_.Enter(block);
+  return start;
 }
 
 bool HugeBlocks::Give(std::byte* start) {
-  const Milliseconds now = os_->now();
-  const bool keeps = KeepsFreed();
-  Block* block;
-  size_t bytes;
-  bool too_much = false;
-  {
-    LockGuard guard(lock_);
-    PassTime(now);
-    block = Leave(start);
-    if (block == nullptr) return false;
-    Settle(block);
-    bytes = block->bytes;
-    if (keeps) {
-      block->idle_since = now;
-      // From here on it may be another thread's, or a part of another one.
-      free_.InsertLatest(block);
-      too_much = HoldsTooMuch(live_bytes());
-    }
-  }
-  if (!keeps) {
-    UnmapBlock(block);
-  } else if (too_much) {
-    Trim(live_bytes(), bytes, UpTo::kBeyondPeak);
-  }
+  Block* const block = table_.LeaveFreed(start);
+  if (block == nullptr) return false;
+  PutAway(block);
   return true;
 }
 
-HugeBlocks::Block* HugeBlocks::LeaveOneOf(const Account* account, size_t bucket) {
-  LockGuard guard(lock_);
-  if (table_ == nullptr) return nullptr;  // charged by a thread that a fork's child lacks
-  PassTime(os_->now());
-  Block* block = table_[bucket];
-  while (block != nullptr && block->account != account) block = block->chain;
-  if (block == nullptr) return nullptr;
-  Leave(block->start);
-  Settle(block);
-  return block;
-}
-
 void HugeBlocks::GiveAllOf(Account* account) {
-  for (size_t bucket = 0; bucket < kBuckets && account->huge() != 0; ++bucket) {
-    while (Block* const block = LeaveOneOf(account, bucket)) PutAway(block, os_->now());
+  for (size_t bucket = 0; bucket < HugeTable::kBuckets && account->huge() != 0; ++bucket) {
+    while (Block* const block = table_.LeaveOneOf(account, bucket)) PutAway(block);
   }
-}
-
-Account* HugeBlocks::AccountOf(const std::byte* start) {
-  LockGuard guard(lock_);
-  const Block* block = Find(start);
-  return block != nullptr ? block->account : nullptr;
-}
-
-size_t HugeBlocks::BytesOf(const std::byte* start) {
-  LockGuard guard(lock_);
-  const Block* block = Find(start);
-  return block != nullptr ? block->bytes : 0;
 }
 
 std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   bytes = RoundUp(bytes, OsPageBytes());
-  Block* block;
-  {
-    // While it is resized the block is nobody's but ours: its owner has called.
-    LockGuard guard(lock_);
-    block = Leave(start);
-  }
+  // While it is resized the block is nobody's but ours: its owner has called.
+  Block* const block = table_.LeaveMoved(start);
   if (block == nullptr) return nullptr;
   bool resized = true;
   if (bytes > block->bytes) {
     resized = Grow(block, bytes);
+    NotePeak();
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());
   }
-  LockGuard guard(lock_);
-  Enter(block);
-  return resized ? block->start : nullptr;
+  start = block->start;
+  table_.Enter(block);
+  return resized ? start : nullptr;
 }
 
 size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   bytes = RoundUp(bytes, OsPageBytes());
-  Block* block;
-  {
-    LockGuard guard(lock_);
-    block = Leave(start);  // as in Resize()
-  }
+  Block* const block = table_.LeaveMoved(start);  // as in Resize()
   if (block == nullptr) return 0;
   if (bytes < block->bytes) {
     Split(block, bytes, os_->now());
   } else if (bytes > block->bytes) {
     GrowHereOnly(block, bytes);
+    NotePeak();
   }
-  LockGuard guard(lock_);
-  Enter(block);
-  return block->bytes;
-}
-
-size_t HugeBlocks::BytesAround(const std::byte* address) {
-  LockGuard guard(lock_);
-  for (size_t bucket = 0; table_ != nullptr && bucket < kBuckets; ++bucket) {
-    for (const Block* block = table_[bucket]; block != nullptr; block = block->chain) {
-      if (address >= block->start && address < block->start + block->bytes) return block->bytes;
-    }
-  }
-  return 0;
-}
-
-bool HugeBlocks::WasFreed(const std::byte* address) {
-  LockGuard guard(lock_);
-  for (const auto& entry : recent_) {
-    if (address >= entry.start && address < entry.start + entry.bytes) return true;
-  }
-  return false;
+  bytes = block->bytes;
+  table_.Enter(block);
+  return bytes;
 }
 
 }  // namespace cma

@@ -3,9 +3,10 @@
 // is bounded; beyond that the oldest gives it back, and its addresses still wait.
 //
 // Owns:      the address space of huge blocks, live and free.
-// Locking:   public methods take lock_ (LockRank::kHugeBlocks); the slow system calls are made
-//            outside of it.
-// Invariant: a block is in the table iff it is live, in free_ iff it is not; never both.
+// Locking:   public methods take lock_ (LockRank::kHugeBlocks), or a lock of the table's; the slow
+//            system calls are made outside of them. A block that is freed and taken again on one
+//            CPU, in the same length, needs the table's only.
+// Invariant: a block is in the table iff it is live, in slots_ or free_ iff it waits; never in two.
 #ifndef CMA_CENTRAL_HUGE_BLOCKS_H_
 #define CMA_CENTRAL_HUGE_BLOCKS_H_
 
@@ -14,6 +15,8 @@
 
 #include "central/account.h"
 #include "central/huge_ranges.h"
+#include "central/huge_slots.h"
+#include "central/huge_table.h"
 #include "central/memory_limit.h"
 #include "central/metadata.h"
 #include "central/recent_peak.h"
@@ -24,10 +27,9 @@ namespace cma {
 
 class HugeBlocks {
  public:
-  // `limit` counts the blocks that live, and what holds memory of the others, and may refuse;
-  // nullptr: there is none.
-  constexpr HugeBlocks(const OsOps& os, Metadata& metadata, MemoryLimit* limit = nullptr)
-      : os_(&os), metadata_(&metadata), limit_(limit), free_(metadata) {}
+  // `limit` counts the blocks that live, and what holds memory of the others, and may refuse.
+  constexpr HugeBlocks(const OsOps& os, Metadata& metadata, MemoryLimit& limit)
+      : os_(&os), metadata_(&metadata), limit_(&limit), free_(metadata) {}
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
   // or the limit refuses. `kZero`: the block must read as zero. It is made so where memory waits
@@ -45,10 +47,10 @@ class HugeBlocks {
   void GiveAllOf(Account* account) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Usable bytes; 0 if no live huge block starts there.
-  size_t BytesOf(const std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
+  size_t BytesOf(const std::byte* block) { return table_.BytesOf(block); }
 
   // Whose live block it is; nullptr for nobody's, and if there is none.
-  Account* AccountOf(const std::byte* block) ABSL_LOCKS_EXCLUDED(lock_);
+  Account* AccountOf(const std::byte* block) { return table_.AccountOf(block); }
 
   // Usable bytes of a live block after an attempt to make it `bytes` long where it is. Does not
   // charge its account, and Resize() does not either.
@@ -59,10 +61,10 @@ class HugeBlocks {
   [[nodiscard]] std::byte* Resize(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Usable bytes of the live block that `address` lies in, 0 if there is none; slow, for reports.
-  size_t BytesAround(const std::byte* address) ABSL_LOCKS_EXCLUDED(lock_);
+  size_t BytesAround(const std::byte* address) { return table_.BytesAround(address); }
 
   // Whether `address` was in a huge block that was freed lately; for reports.
-  bool WasFreed(const std::byte* address) ABSL_LOCKS_EXCLUDED(lock_);
+  bool WasFreed(const std::byte* address) { return table_.WasFreed(address); }
 
   // Unmaps what has been free for `age` ms, the oldest first, at most `limit` pieces of up to 64
   // MiB with memory; the bytes.
@@ -70,52 +72,47 @@ class HugeBlocks {
 
   // Memory that waits gives way to the `limit` bytes that the heap has just committed, by no more
   // than that (and 16 MiB where the bound itself has become lower), so that both fill the heap up
-  // to its peak, or to a share beyond that. `in_hand`: bytes of a block that is not in the table.
+  // to its peak, or to a share beyond that.
   enum class UpTo { kPeak, kBeyondPeak };
-  void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak, size_t in_hand = 0)
-      ABSL_LOCKS_EXCLUDED(lock_);
+  void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
-  size_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
-  size_t live_count() const { return live_count_.load(std::memory_order_relaxed); }
-  size_t cached_bytes() const { return free_.held_bytes(); }  // free, and hold memory
+  size_t live_bytes() const;
+  size_t live_count() const { return table_.count(); }
+  size_t cached_bytes() const { return free_.held_bytes() + slots_.bytes(); }  // free, with memory
   size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
   // Whether Release() may find something, now or later.
   bool has_free() const { return cached_bytes() + empty_bytes() != 0; }
   size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
 
+  // For fork.
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
+  HugeTable& table() { return table_; }
 
  private:
   using Block = HugeBlock;
 
-  // Half is the same in BM_HugeFindAmongMany.
-  static constexpr size_t kBuckets = 4096;
-  // How many freed blocks a second free is told from a wrong pointer for. No benchmark tells.
-  static constexpr size_t kRecent = 64;
-
   static size_t AlignmentFor(size_t bytes, size_t alignment);
-  static size_t BucketOf(const std::byte* start);
   bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
-  Block* Find(const std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Enter(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Block* Leave(std::byte* start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Settle(Block* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Block* LeaveOneOf(const Account* account, size_t bucket) ABSL_LOCKS_EXCLUDED(lock_);
-  void PutAway(Block* block, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
-  std::byte* TakeFree(size_t bytes, size_t alignment, Contents contents, Account* account)
+  void NotePeak() ABSL_LOCKS_EXCLUDED(lock_);
+  void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  bool FitsOnCpu(size_t bytes) const;
+  void PutOnCpu(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeFrom(Block* range, size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
+  bool FileSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Block* TakeFree(size_t bytes, size_t alignment, Contents contents, bool exactly)
       ABSL_LOCKS_EXCLUDED(lock_);
   Block* CutOutFree(size_t bytes, size_t alignment, Contents contents, size_t* empty_bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeFreeAndGrow(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   HugeRanges::Place FindFree(size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Cache(Block* block, Milliseconds idle_since, size_t in_hand = 0) ABSL_LOCKS_EXCLUDED(lock_);
-  void Trim(size_t live, size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
+  void Cache(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  void Trim(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   void PassTime(Milliseconds now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  bool HoldsTooMuch(size_t live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t MostThatWaits(size_t live, UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  Block* TakeToEmpty(size_t live, size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
+  bool HoldsTooMuch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t MostThatWaits(UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  Block* TakeToEmpty(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
@@ -142,19 +139,13 @@ class HugeBlocks {
   Metadata* const metadata_;
   MemoryLimit* const limit_;
   Lock lock_{LockRank::kHugeBlocks};
+  HugeTable table_;
+  HugeSlots slots_;
   HugeRanges free_;  // changed and searched under lock_, asked how much without
   RecentPeak peak_in_use_ ABSL_GUARDED_BY(lock_);
+  std::atomic<size_t> committed_{0};  // by blocks that live and what waits with memory
   std::atomic<uint32_t> moves_{0};
-  size_t recent_next_ ABSL_GUARDED_BY(lock_) = 0;
-  std::atomic<size_t> live_bytes_{0};
-  std::atomic<size_t> live_count_{0};
   std::atomic<size_t> returned_bytes_{0};
-  struct {
-    const std::byte* start;
-    size_t bytes;
-  } recent_[kRecent] ABSL_GUARDED_BY(lock_) = {};
-  Block** table_ ABSL_GUARDED_BY(lock_) =
-      nullptr;  // kBuckets long; nullptr: there never was a block
 };
 
 }  // namespace cma

@@ -34,6 +34,7 @@ struct HugeBlock : ListNode<HugeBlock> {
   // False: it has given it back, and reads as zero. (A huge page at its edge may be in use.)
   bool holds_memory;
   bool has_huge_pages;  // by advice
+  bool is_rest;         // of one that waits on a CPU: a block was cut off in front
   // 0 where it was mapped: as a rule the kernel makes one mapping of neighbours. Pages that have
   // been moved keep a mapping of their own, which has this number.
   uint32_t moved;

@@ -137,36 +137,8 @@ void HugeRanges::Discard(HugeBlock* range) {
   metadata_->Give(range, sizeof *range);
 }
 
-void HugeRanges::InsertLatest(HugeBlock* range) {
-  FileLatest();
-  latest_ = range;
-  Count(range, range->bytes);
-}
-
-HugeBlock* HugeRanges::TakeLatest(size_t bytes, size_t alignment) {
-  HugeBlock* const range = latest_;
-  if (range == nullptr || range->bytes != bytes || AddressOf(range->start) % alignment != 0) {
-    return nullptr;
-  }
-  latest_ = nullptr;
-  Count(range, -bytes);
-  return range;
-}
-
-void HugeRanges::FileLatest() {
-  HugeBlock* const range = latest_;
-  if (range == nullptr) return;
-  latest_ = nullptr;
-  File(range);
-}
-
 void HugeRanges::Insert(HugeBlock* range) {
-  FileLatest();
   Count(range, range->bytes);
-  File(range);
-}
-
-void HugeRanges::File(HugeBlock* range) {
   HugeBlock* before = by_address_.LastBefore(range->start);
   HugeBlock* const after = before != nullptr ? before->next : ranges_.front();
   HugeBlock* joined[2] = {};
@@ -199,7 +171,6 @@ void HugeRanges::File(HugeBlock* range) {
 }
 
 HugeRanges::Place HugeRanges::Find(size_t bytes, size_t alignment) {
-  FileLatest();
   Place best;
   size_t best_stretch = 0;
   for (size_t bin = stretches_.FindFrom(HugeStretchBins::BinOf(bytes));
@@ -257,7 +228,6 @@ void HugeRanges::TakeOut(HugeBlock* range, size_t bytes) {
 }
 
 HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) {
-  FileLatest();
   HugeBlock* const before = by_address_.LastBefore(block.end());
   HugeBlock* const range = before != nullptr ? before->next : ranges_.front();
   if (range == nullptr || !block.IsOneStretchWith(range)) return {};
@@ -273,7 +243,6 @@ HugeRanges::Behind HugeRanges::FindBehind(const HugeBlock& block, size_t bytes) 
 }
 
 HugeBlock* HugeRanges::FindToGrow(size_t bytes) {
-  FileLatest();
   HugeBlock* best = nullptr;
   const size_t last = HugeStretchBins::BinOf(bytes / 2);
   for (size_t bin = HugeStretchBins::BinOf(bytes) + 1; bin-- > last && best == nullptr;) {
@@ -290,12 +259,7 @@ HugeBlock* HugeRanges::FindToGrow(size_t bytes) {
   return best;
 }
 
-HugeBlock* HugeRanges::OldestWithMemory() {
-  FileLatest();
-  return ages_[true].oldest();
-}
-
-HugeBlock* HugeRanges::Oldest() {
+HugeBlock* HugeRanges::Oldest() const {
   HugeBlock* const held = OldestWithMemory();
   HugeBlock* const empty = OldestEmpty();
   if (held == nullptr || empty == nullptr) return held != nullptr ? held : empty;

@@ -4,9 +4,9 @@
 //
 // Owns:      the ranges in it, and their descriptors.
 // Locking:   none of its own: guarded by the lock of HugeBlocks, under which it takes Metadata's.
-// Invariant: sorted by address, no two overlap; each but the latest is in the tree, and by its age
-//            among those of its kind; of those that lie side by side the first, and no other, is in
-//            the bin of all their bytes.
+// Invariant: sorted by address, no two overlap; each is in the tree, and by its age among those of
+//            its kind; of those that lie side by side the first, and no other, is in the bin of all
+//            their bytes.
 #ifndef CMA_CENTRAL_HUGE_RANGES_H_
 #define CMA_CENTRAL_HUGE_RANGES_H_
 
@@ -41,12 +41,6 @@ class HugeRanges {
   void Insert(HugeBlock* range);
   void Remove(HugeBlock* range);
 
-  // The same for one with memory, which stays at hand until the next call that looks for something
-  // else: many programs free a buffer and want another just as long.
-  void InsertLatest(HugeBlock* range);
-  // That one, if it is exactly so long and at a multiple of the alignment; else nullptr.
-  [[nodiscard]] HugeBlock* TakeLatest(size_t bytes, size_t alignment);
-
   // What a block could grow into, up to `bytes`: all of it, or what holds memory.
   struct Behind {
     HugeBlock* first = nullptr;
@@ -60,9 +54,9 @@ class HugeRanges {
   // found nothing.
   HugeBlock* FindToGrow(size_t bytes);
   // The range that has waited longest, of all, of those with memory, and of those without.
-  HugeBlock* Oldest();
-  HugeBlock* OldestWithMemory();
-  HugeBlock* OldestEmpty() const { return ages_[false].oldest(); }  // the latest holds memory
+  HugeBlock* Oldest() const;
+  HugeBlock* OldestWithMemory() const { return ages_[true].oldest(); }
+  HugeBlock* OldestEmpty() const { return ages_[false].oldest(); }
 
   // Takes the first `bytes` of a range out; all of it if it has no more, or if there is no memory
   // for another descriptor.
@@ -73,9 +67,6 @@ class HugeRanges {
   size_t empty_bytes() const { return empty_bytes_.load(std::memory_order_relaxed); }
 
  private:
-  // Of a range that is counted: to its place, joined with neighbours.
-  void File(HugeBlock* range);
-  void FileLatest();
   HugeBlock* NewLike(const HugeBlock& range, std::byte* start, size_t bytes);
   void Count(const HugeBlock* range, size_t bytes);
   void Discard(HugeBlock* range);
@@ -84,7 +75,6 @@ class HugeRanges {
   void UnfileStretchOf(HugeBlock* range);
 
   Metadata* const metadata_;
-  HugeBlock* latest_ = nullptr;  // counted, and not filed anywhere yet
   IntrusiveList<HugeBlock> ranges_;
   HugeRangeTree by_address_;
   HugeRangeAges ages_[2];  // by holds_memory

@@ -1,4 +1,4 @@
-// What cma asks of the operating system about memory and time. Failures are values; no
+// What cma asks of the operating system about memory, time and place. Failures are values; no
 // function touches errno or allocates. Thread-safe.
 //
 // The functions are reached through a table, so that a test can put an operating system
@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 
 #include "base/units.h"
 
@@ -49,6 +50,8 @@ struct OsOps {
   bool (*move)(std::byte* start, size_t old_bytes, std::byte* target, size_t new_bytes);
   // Monotonic clock, to a few ms.
   Milliseconds (*now)();
+  // Number of the CPU that runs the caller, a moment ago.
+  uint32_t (*cpu)();
 };
 
 // The operating system this process runs on.

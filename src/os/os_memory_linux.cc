@@ -9,6 +9,7 @@
 #include <atomic>
 
 #include "base/constants.h"
+#include "os/os_cpu.h"
 #include "os/os_memory.h"
 #include "os/small_file.h"
 #include "os/syscall.h"
@@ -122,7 +123,7 @@ Milliseconds Now() {
 
 constinit const OsOps kLinuxOs = {Map,       Reserve,    Allow,       Unmap,          Decommit,
                                   GivesHuge, AdviseHuge, AdviseSmall, TouchesQuickly, Resize,
-                                  Move,      Now};
+                                  Move,      Now,        OsCurrentCpu};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

@@ -73,7 +73,7 @@ namespace {
 thread_local uint8_t t_held[static_cast<size_t>(LockRank::kMetadata) + 1];
 
 bool MayHoldSeveral(LockRank rank) {
-  return rank == LockRank::kArena || rank == LockRank::kMetadata;
+  return rank == LockRank::kArena || rank == LockRank::kHugeTable || rank == LockRank::kMetadata;
 }
 }  // namespace
 
@@ -81,8 +81,8 @@ void Lock::CheckOrder() const {
   if (IsForkingThread()) return;
   for (size_t rank = static_cast<size_t>(rank_); rank <= static_cast<size_t>(LockRank::kMetadata);
        ++rank) {
-    // Several arenas may be held at once, by fork and by statistics, in their order; and all shelves
-    // of metadata, by fork.
+    // Several arenas may be held at once, by fork and by statistics, in their order; and all
+    // stripes of the table of huge blocks, and shelves of metadata, by fork.
     if (rank == static_cast<size_t>(rank_) && MayHoldSeveral(rank_)) continue;
     if (t_held[rank] != 0) ReportCorruption("lock order violated", this);
   }

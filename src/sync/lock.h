@@ -24,7 +24,8 @@ enum class LockRank : uint8_t {
   kArena,        // one arena at a time (fork and statistics: all, by number)
   kQuarantine,   // freed blocks that may not be used yet
   kCentralHeap,  // superblocks
-  kHugeBlocks,   // table and cache of huge blocks
+  kHugeBlocks,   // huge blocks that wait
+  kHugeTable,    // those that live; one stripe (fork: all, by number)
   kMetadata,     // leaf; one shelf (fork: all, by number)
 };
 
@@ -38,6 +39,9 @@ class ABSL_LOCKABLE Lock {
   // Spins for a moment at most.
   [[nodiscard]] bool TryAcquire() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
   void Release() ABSL_UNLOCK_FUNCTION();
+
+  // A moment's truth.
+  bool IsHeld() const { return state_.load(std::memory_order_relaxed) != kFree; }
 
   // Forgets the state: only for the child of a fork, where no other thread exists.
   void Reset() { state_.store(kFree, std::memory_order_relaxed); }

@@ -208,7 +208,8 @@ class Program {
   const std::unique_ptr<AddressMap> map_ = std::make_unique<AddressMap>();
   const std::unique_ptr<CentralHeap> central_ =
       std::make_unique<CentralHeap>(os_.ops(), metadata_, *map_);
-  HugeBlocks huge_{os_.ops(), metadata_};
+  MemoryLimit huge_limit_;
+  HugeBlocks huge_{os_.ops(), metadata_, huge_limit_};
   const std::unique_ptr<ArenaSet> arenas_ = std::make_unique<ArenaSet>(*central_);
   Releaser releaser_{*arenas_, *central_, huge_};
   std::vector<Live> live_;

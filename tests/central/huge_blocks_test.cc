@@ -59,7 +59,7 @@ class HugeBlocksTest : public cma_test::HeapFixture {
   // From here on it counts what is in use now.
   void ForgetThePeak() {
     os_.Advance(10 * kAge);
-    for (int i = 0; i < 40; ++i) TakeAndGive(2 * kMiB);
+    for (int i = 0; i < 40; ++i) TakeAndGive((2 + i % 2) * kMiB);
   }
 
   // From here on there is no memory for tables, unless the OS gives some.
@@ -668,7 +668,7 @@ TEST_F(HugeBlocksTest, WhatWasInUseShortlyBeforeMayWait) {
 
 TEST_F(HugeBlocksTest, WhatWaitsGivesWayToBlocksFromTheOs) {
   MemoryLimit limit;
-  HugeBlocks huge(os_.ops(), metadata_, &limit);
+  HugeBlocks huge(os_.ops(), metadata_, limit);
   ASSERT_TRUE(huge.Give(huge.Take(240 * kMiB, 16, Contents::kAny)));
 
   for (size_t i = 0; i < 2; ++i) {
@@ -699,7 +699,7 @@ TEST_F(HugeBlocksTest, WithoutAThreadThatReturnsItLessWaits) {
 
 TEST_F(HugeBlocksTest, WhatWaitsGivesWayWhenTheRestOfTheHeapGrows) {
   MemoryLimit limit;
-  HugeBlocks huge(os_.ops(), metadata_, &limit);
+  HugeBlocks huge(os_.ops(), metadata_, limit);
   CentralHeap central(os_.ops(), metadata_, map_, &limit, &huge);
   std::vector<std::byte*> blocks(60);
   for (std::byte*& block : blocks) block = huge.Take(4 * kMiB, 16, Contents::kAny);
@@ -719,7 +719,7 @@ TEST_F(HugeBlocksTest, WhatWaitsGivesWayWhenTheRestOfTheHeapGrows) {
 
 TEST_F(HugeBlocksTest, AShareBeyondThePeakMayWaitWhereTheHeapDoesNotGrow) {
   MemoryLimit limit;
-  HugeBlocks huge(os_.ops(), metadata_, &limit);
+  HugeBlocks huge(os_.ops(), metadata_, limit);
   std::byte* const block = huge.Take(300 * kMiB, 16, Contents::kAny);
   ASSERT_TRUE(huge.Give(block));
   ASSERT_TRUE(limit.Commit(60 * kMiB, MemoryLimit::For::kHugeBlock));  // the rest of the heap
@@ -762,7 +762,7 @@ class BeyondPeakTest : public HugeBlocksTest {
   }
 
   MemoryLimit limit_;
-  HugeBlocks huge_{os_.ops(), metadata_, &limit_};
+  HugeBlocks huge_{os_.ops(), metadata_, limit_};
   CentralHeap central_{os_.ops(), metadata_, map_, &limit_, &huge_};
   std::byte* block_ = nullptr;
   Superblock* superblock_ = nullptr;
@@ -817,6 +817,80 @@ TEST_F(HugeBlocksTest, TheLatestServesAnotherOfItsLengthAndMultiple) {
   ASSERT_TRUE(huge_.Give(aligned));
   EXPECT_EQ(huge_.Release(os_.ops().now(), 0, kAll), 26 * kMiB);
   EXPECT_EQ(huge_.cached_bytes() + huge_.empty_bytes(), 0u);
+}
+
+TEST_F(HugeBlocksTest, WhatWaitsOnAnotherCpuServesBeforeTheOsIsAsked) {
+  os_.RunOn(1);
+  std::byte* const block = TakeAndGive(6 * kMiB);
+  os_.RunOn(70);
+  os_.RefuseEvery(FakeOs::kMap);
+
+  EXPECT_EQ(Take(4 * kMiB), block);
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, WhatWaitsOnCpusIsCountedAndAges) {
+  const std::vector<std::byte*> blocks = TakeMany(3, 2 * kMiB);
+  for (uint32_t cpu = 0; cpu < 3; ++cpu) {
+    os_.RunOn(cpu);
+    ASSERT_TRUE(huge_.Give(blocks[cpu]));
+    os_.Advance(kAge / 2);
+  }
+  EXPECT_EQ(huge_.cached_bytes(), 6 * kMiB);
+  EXPECT_EQ(huge_.live_bytes(), 0u);
+
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 4 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+  EXPECT_EQ(Take(2 * kMiB), blocks[2]);
+}
+
+// As long as another thread has the lock.
+TEST_F(HugeBlocksTest, AThreadThatWouldHaveToWaitCutsWhatItHasFreed) {
+  std::byte* const range = TakeAndGive(6 * kMiB);
+  {
+    LockGuard guard(huge_.lock());
+    EXPECT_EQ(Take(4 * kMiB), range);
+    EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+    ASSERT_TRUE(huge_.Give(range));
+    EXPECT_EQ(Take(5 * kMiB), range) << "what was cut off has joined it";
+    ASSERT_TRUE(huge_.Give(range));
+  }
+  EXPECT_EQ(huge_.cached_bytes(), 6 * kMiB);
+  EXPECT_EQ(Take(6 * kMiB), range);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, WhatIsCutForAThreadKeepsItsHugePages) {
+  std::byte* const range = TakeAndGive(16 * kMiB);
+  std::byte* block;
+  {
+    LockGuard guard(huge_.lock());
+    block = Take(10 * kMiB);
+  }
+  EXPECT_EQ(block, range);
+  const size_t advised = os_.calls(FakeOs::kAdviseHuge);
+
+  ASSERT_TRUE(huge_.Give(block));
+  EXPECT_EQ(Take(16 * kMiB), range) << "it is one stretch again";
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), advised);
+}
+
+TEST_F(HugeBlocksTest, MoreCpusHaveLessEach) {
+  const std::vector<std::byte*> blocks = TakeMany(3, 20 * kMiB);
+  const auto TakeAgainUnderTheLock = [this](std::byte* block) {
+    LockGuard guard(huge_.lock());
+    return Take(20 * kMiB) == block;
+  };
+  ASSERT_TRUE(huge_.Give(blocks[0]));
+  EXPECT_TRUE(TakeAgainUnderTheLock(blocks[0]));
+
+  os_.RunOn(7);  // of 8, so that 8 MiB are for each
+  TakeAndGive(2 * kMiB);
+  os_.RunOn(1);
+  const auto [lower, upper] = std::minmax(blocks[1], blocks[2]);
+  ASSERT_TRUE(huge_.Give(lower));
+  ASSERT_TRUE(huge_.Give(upper));
+  EXPECT_EQ(Take(20 * kMiB), lower) << "the latest is among the others";
 }
 
 TEST_F(HugeBlocksTest, TheOldestLeaveAFullCache) {
@@ -1078,6 +1152,7 @@ TEST_F(HugeBlocksTest, ThreadsKeepTheirBlocksApart) {
   for (uint64_t key = 1; key <= 4; ++key) {
     threads.emplace_back([this, key] {
       for (size_t i = 1; i <= 40; ++i) {
+        os_.RunOn(i * key % 3);
         const size_t bytes = kMiB + (i * key % 5) * 512 * kKiB;
         std::byte* block = Take(bytes);
         ASSERT_NE(block, nullptr);

@@ -111,11 +111,7 @@ class HugeRangesTest : public cma_test::HeapFixture {
     range->holds_memory = held;
     range->idle_since = now;
     range->moved = moved;
-    if (held && random_() % 2 == 0) {
-      ranges_.InsertLatest(range);
-    } else {
-      ranges_.Insert(range);
-    }
+    ranges_.Insert(range);
   }
 
   void InsertSome(bool held, Milliseconds now) {
@@ -158,19 +154,6 @@ class HugeRangesTest : public cma_test::HeapFixture {
     Forget(block);
   }
 
-  void TakeTheLatest() {
-    const size_t count = 1 + random_() % 12;
-    const size_t alignment = kPage << random_() % 3;
-    HugeBlock* const block = ranges_.TakeLatest(count * kPage, alignment);
-    if (block == nullptr) return;
-    ASSERT_EQ(AddressOf(block->start) % alignment, 0u);
-    ++latest_;
-    ASSERT_EQ(block->bytes, count * kPage);
-    const size_t page = PageOf(block->start);
-    ASSERT_GE(CountFrom(page, [](Page of) { return of == Page::kHeld; }), count);
-    Forget(block);
-  }
-
   void TakeTheFrontOfTheOldest() {
     HugeBlock* const oldest = ranges_.OldestWithMemory();
     ASSERT_EQ(oldest == nullptr, ranges_.held_bytes() == 0);
@@ -204,7 +187,6 @@ class HugeRangesTest : public cma_test::HeapFixture {
 
   std::vector<Page> pages_ = std::vector<Page>(kPages, Page::kNone);
   int compared_ = 0;
-  int latest_ = 0;
   HugeRanges ranges_{metadata_};
   std::mt19937 random_{1};
 };
@@ -212,7 +194,7 @@ class HugeRangesTest : public cma_test::HeapFixture {
 TEST_F(HugeRangesTest, AreWhatAPlainModelSays) {
   for (int step = 0; step < 50'000; ++step) {
     const auto now = static_cast<Milliseconds>(step);
-    switch (random_() % 9) {
+    switch (random_() % 8) {
       case 0:
       case 1:
         InsertSome(true, now - random_() % 300);
@@ -227,9 +209,6 @@ TEST_F(HugeRangesTest, AreWhatAPlainModelSays) {
       case 5:
         GrowABlock();
         break;
-      case 6:
-        TakeTheLatest();
-        break;
       default:
         TakeTheBestPlace();
         break;
@@ -241,7 +220,6 @@ TEST_F(HugeRangesTest, AreWhatAPlainModelSays) {
     ASSERT_EQ(ranges_.empty_bytes(), static_cast<size_t>(empty) * kPage) << step;
   }
   EXPECT_GT(compared_, 3000);
-  EXPECT_GT(latest_, 20);
 }
 
 // Of the first kind there are more than are looked at.

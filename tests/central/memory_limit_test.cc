@@ -156,7 +156,7 @@ class CommittedTest : public MemoryLimitTest {
   AddressMap map_;
   Metadata metadata_{os_.ops(), &limit_};
   CentralHeap central_{os_.ops(), metadata_, map_, &limit_};
-  HugeBlocks huge_{os_.ops(), metadata_, &limit_};
+  HugeBlocks huge_{os_.ops(), metadata_, limit_};
 };
 
 TEST_F(CommittedTest, SuperblocksCountUntilTheirMemoryGoesBack) {

@@ -127,9 +127,11 @@ struct FakeOs::Ops {
 
   static cma::Milliseconds Now() { return Fake().now(); }
 
+  static uint32_t Cpu() { return Fake().cpu_; }
+
   static constexpr cma::OsOps kTable = {
-      Map,        Reserve,     Allow,          Unmap,  Decommit, GivesHuge,
-      AdviseHuge, AdviseSmall, TouchesQuickly, Resize, Move,     Now};
+      Map,         Reserve,        Allow,  Unmap, Decommit, GivesHuge, AdviseHuge,
+      AdviseSmall, TouchesQuickly, Resize, Move,  Now,      Cpu};
 };
 
 FakeOs::FakeOs() {

@@ -62,6 +62,9 @@ class FakeOs {
   // Whether it says that pages come quickly; at first they do.
   void TouchQuickly(bool quickly) { touches_quickly_ = quickly; }
 
+  // Which CPU it says that everybody runs on; at first 0.
+  void RunOn(uint32_t cpu) { cpu_ = cpu; }
+
   // Counts since the start; of what was asked for, refused or not.
   size_t calls(Call call) const;
   size_t bytes(Call call) const;
@@ -98,6 +101,7 @@ class FakeOs {
   size_t refusals_ = 0;
   std::atomic<bool> gives_huge_{false};
   std::atomic<bool> touches_quickly_{true};
+  std::atomic<uint32_t> cpu_{0};
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
   std::vector<Range> reserved_;
   std::vector<Range> allowed_;

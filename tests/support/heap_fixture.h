@@ -38,7 +38,8 @@ class HeapFixture : public testing::Test {
   cma::Metadata metadata_{os_.ops()};
   cma::AddressMap map_;
   cma::CentralHeap central_{os_.ops(), metadata_, map_};
-  cma::HugeBlocks huge_{os_.ops(), metadata_};
+  cma::MemoryLimit huge_limit_;
+  cma::HugeBlocks huge_{os_.ops(), metadata_, huge_limit_};
   cma::ArenaSet arenas_{central_};
 };
 

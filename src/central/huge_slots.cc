@@ -1,0 +1,37 @@
+#include "central/huge_slots.h"
+
+namespace cma {
+
+bool HugeSlots::Open(Metadata& metadata) {
+  if (Get() != nullptr) return true;
+  // All zero is what they are to be.
+  auto* const slots = static_cast<Slot*>(metadata.TakePages(kSlots * sizeof(Slot)));
+  // Release pairs with the acquire in Get().
+  slots_.store(slots, std::memory_order_release);
+  return slots != nullptr;
+}
+
+HugeBlock* HugeSlots::Put(uint32_t cpu, HugeBlock* block) {
+  Slot& slot = *SlotOf(cpu);
+  size_t used = used_.load(std::memory_order_relaxed);
+  while (used <= cpu % kSlots &&
+         !used_.compare_exchange_weak(used, cpu % kSlots + 1, std::memory_order_relaxed)) {
+  }
+  slot.bytes.fetch_add(block->bytes, std::memory_order_relaxed);
+  slot.idle_since.store(block->idle_since, std::memory_order_relaxed);
+  // Release pairs with the acquire in TakeFrom(), and acquire with a Put() before this one.
+  HugeBlock* const displaced = slot.block.exchange(block, std::memory_order_acq_rel);
+  if (displaced != nullptr) slot.bytes.fetch_sub(displaced->bytes, std::memory_order_relaxed);
+  return displaced;
+}
+
+size_t HugeSlots::bytes() const {
+  const Slot* const slots = Get();
+  size_t bytes = 0;
+  for (size_t i = 0, end = used(); slots != nullptr && i < end; ++i) {
+    bytes += slots[i].bytes.load(std::memory_order_relaxed);
+  }
+  return bytes;
+}
+
+}  // namespace cma
