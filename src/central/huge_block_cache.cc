@@ -17,10 +17,11 @@ constexpr size_t kSmallestPiece = 64 * kKiB;
 
 // Bytes of memory that may wait in any case: a base, and so much of what is live, up to a bound.
 // The bound holds as well for what waits beyond the heap's peak, which would show as peak memory,
-// and for all that waits where no thread returns it. The first two chosen by huge_blocks/1, the
-// third is seen nowhere.
-constexpr size_t kCacheBytes = 64 * kMiB;
-constexpr size_t kCacheShareOfLive = 2;
+// and for all that waits where no thread returns it. Half and double of the first are the same in
+// huge_blocks/1 and realloc_ladder/1, the second was chosen by huge_blocks/1 and /2, the third is
+// seen nowhere.
+constexpr size_t kCacheBytes = 16 * kMiB;
+constexpr size_t kCacheShareOfLive = 4;
 constexpr size_t kMostBeyondPeak = 256 * kMiB;
 
 // What fills the heap up to its peak may wait, and one part in so many of the peak more: what waits
@@ -44,15 +45,21 @@ constexpr size_t kMostUnmapped = 64 * kMiB;
 // huge_blocks/1.
 constexpr size_t kEmptyPieces = 16;
 
-// Bytes that may wait on each CPU, however many there are. No benchmark on two CPUs tells.
+// Bytes that may wait on all CPUs together, and on each, however many there are. No benchmark on two
+// CPUs tells.
+constexpr size_t kMostOnCpus = 64 * kMiB;
 constexpr size_t kLeastOnCpu = 4 * kMiB;
+
+// Addresses without memory that may wait, in bytes: so many, and as many as are live. Half and
+// double are the same in huge_blocks/1.
+constexpr size_t kEmptyBytes = 64 * kMiB;
 
 }  // namespace
 
-// Whether a block may wait on its CPU: all CPUs together have no more than kCacheBytes, or little.
+// Whether a block may wait on its CPU: all CPUs together have no more than so much, or little.
 bool HugeBlocks::FitsOnCpu(size_t bytes) const {
   const size_t on_all = bytes * std::max<size_t>(slots_.used(), 1);
-  return (on_all <= kCacheBytes || bytes <= kLeastOnCpu) &&
+  return (on_all <= kMostOnCpus || bytes <= kLeastOnCpu) &&
          on_all <= g_options.huge_cache_mib * kMiB;
 }
 
@@ -237,7 +244,7 @@ void HugeBlocks::Cache(Block* block) {
 
 bool HugeBlocks::HoldsTooMuch() const {
   return cached_bytes() > MostThatWaits(UpTo::kBeyondPeak) ||
-         free_.empty_bytes() > kCacheBytes + live_bytes();
+         free_.empty_bytes() > kEmptyBytes + live_bytes();
 }
 
 // What the heap has committed without what waits here. What was freed last on each CPU counts as in
@@ -309,7 +316,7 @@ void HugeBlocks::Trim(size_t limit, UpTo up_to) {
     Empty(block);
   }
   // Addresses, of which there are more.
-  while (empty_bytes() > kCacheBytes + live_bytes()) {
+  while (empty_bytes() > kEmptyBytes + live_bytes()) {
     Block* const block = TakeOldestEmpty();
     if (block == nullptr) return;
     UnmapBlock(block);

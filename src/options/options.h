@@ -94,7 +94,7 @@ inline constexpr OptionInfo kOptions[] = {
     {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 27,
      "memory of freed huge blocks kept for reuse until release_delay_ms has passed, at most: what "
-     "fills the heap up to its recent size and a quarter more, or 64 MiB and half of what is live"},
+     "fills the heap up to its recent size and a quarter more, or 16 MiB and a quarter of what is live"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
      "heaps; 0: never ask"},

@@ -647,7 +647,7 @@ TEST_F(HugeBlocksTest, TheCacheHoldsMoreWhereMoreIsLive) {
   const size_t beside_others = CacheAll();
   Take(1000 * kMiB);
 
-  EXPECT_LE(alone, 64 * kMiB);
+  EXPECT_LE(alone, 16 * kMiB);
   EXPECT_GE(beside_others, alone + 80 * kMiB);
   EXPECT_LE(CacheAll(), 256 * kMiB);
 }
@@ -685,7 +685,7 @@ TEST_F(HugeBlocksTest, APeakOfLongAgoCountsNoLonger) {
 
   for (int i = 0; i < 20; ++i) huge_.MakeRoom(0);
 
-  EXPECT_LE(huge_.cached_bytes(), 64 * kMiB);
+  EXPECT_LE(huge_.cached_bytes(), 16 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, WithoutAThreadThatReturnsItLessWaits) {
@@ -712,8 +712,8 @@ TEST_F(HugeBlocksTest, WhatWaitsGivesWayWhenTheRestOfTheHeapGrows) {
   }
   EXPECT_GE(huge.cached_bytes() + 20 * kSuperblockBytes, 238 * kMiB);
   for (size_t i = 0; i < 40; ++i) ASSERT_NE(central.TakeSuperblock(), nullptr);
-  EXPECT_GE(huge.cached_bytes(), 62 * kMiB);
-  EXPECT_LE(huge.cached_bytes(), 64 * kMiB);
+  EXPECT_GE(huge.cached_bytes(), 14 * kMiB);
+  EXPECT_LE(huge.cached_bytes(), 16 * kMiB);
   huge.Release(os_.ops().now(), 0, kAll);
 }
 
