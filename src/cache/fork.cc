@@ -61,6 +61,7 @@ void Child() {
   // Sleepers are gone: waking them would do no harm, waiting for them would.
   Parent();
   g_heap.releaser.ForgetThread();
+  g_heap.huge.ForgetOthers();
   AdoptOrphans();
 }
 

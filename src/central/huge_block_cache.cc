@@ -54,11 +54,16 @@ constexpr size_t kLeastOnCpu = 4 * kMiB;
 // double are the same in huge_blocks/1.
 constexpr size_t kEmptyBytes = 64 * kMiB;
 
+// Bytes that may wait where so many are live, in any case.
+size_t ShareThatWaits(size_t live) {
+  return std::min(kCacheBytes + live / kCacheShareOfLive, kMostBeyondPeak);
+}
+
 }  // namespace
 
-// Whether a block may wait on its CPU: all CPUs together have no more than so much, or little.
-bool HugeBlocks::FitsOnCpu(size_t bytes) const {
-  const size_t on_all = bytes * std::max<size_t>(slots_.used(), 1);
+// Whether a block may wait on the CPU: all together have no more than so much, or little.
+bool HugeBlocks::FitsOnCpu(uint32_t cpu, size_t bytes) const {
+  const size_t on_all = bytes * slots_.CountWith(cpu);
   return (on_all <= kMostOnCpus || bytes <= kLeastOnCpu) &&
          on_all <= g_options.huge_cache_mib * kMiB;
 }
@@ -98,7 +103,7 @@ void HugeBlocks::PutOnCpu(Block* block) {
   Block* const of_other_thread = slots_.Put(cpu, block);
   if (of_other_thread != nullptr) Cache(of_other_thread);
   if (displaced != nullptr) return Cache(displaced);
-  if (free_.held_bytes() + bytes <= std::min(kCacheBytes, g_options.huge_cache_mib * kMiB)) return;
+  if (free_.held_bytes() + bytes <= LeastThatMayWait(bytes)) return;
   bool too_much;
   {
     LockGuard guard(lock_);
@@ -163,7 +168,9 @@ HugeRanges::Place HugeBlocks::FindFree(size_t bytes, size_t alignment) {
 HugeBlocks::Block* HugeBlocks::CutOutFree(size_t bytes, size_t alignment, Contents contents,
                                           size_t* empty_bytes) {
   HugeRanges::Place place = FindFree(bytes, alignment);
-  if ((place.first == nullptr || place.empty_bytes != 0) && FileSlots()) {
+  // Other CPUs lose what they have at hand only where it may be of help.
+  const size_t missing = place.first == nullptr ? bytes : place.empty_bytes;
+  if (missing != 0 && missing / 8 <= slots_.bytes() && FileSlots()) {
     place = FindFree(bytes, alignment);
   }
   *empty_bytes = place.empty_bytes;
@@ -214,7 +221,10 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
 
 // By what lies free right behind it, up to `bytes`: that takes no call to the OS.
 void HugeBlocks::GrowByFree(Block* block, size_t bytes) {
-  Block* const range = slots_.Take(os_->cpu());
+  const uint32_t cpu = os_->cpu();
+  Block* range = slots_.Take(cpu);
+  // What lies elsewhere is of no use.
+  if (range != nullptr && !block->IsOneStretchWith(range)) range = slots_.Put(cpu, range);
   HugeRanges::Behind behind;
   {
     LockGuard guard(lock_);
@@ -242,9 +252,26 @@ void HugeBlocks::Cache(Block* block) {
   if (too_much) Trim(bytes, UpTo::kBeyondPeak);
 }
 
+HugeBlocks::Moment HugeBlocks::Look() const {
+  const size_t cached = cached_bytes();
+  const size_t committed = committed_.load(std::memory_order_relaxed);
+  const size_t all_committed = limit_->committed();
+  return {cached, committed - std::min(committed, cached),
+          all_committed - std::min(all_committed, cached)};
+}
+
 bool HugeBlocks::HoldsTooMuch() const {
-  return cached_bytes() > MostThatWaits(UpTo::kBeyondPeak) ||
-         free_.empty_bytes() > kEmptyBytes + live_bytes();
+  const Moment moment = Look();
+  return moment.cached > MostThatWaits(moment, UpTo::kBeyondPeak) ||
+         free_.empty_bytes() > kEmptyBytes + moment.live;
+}
+
+// What may wait in any case where one of so many bytes waits on its CPU; what is on the others,
+// which it does not look at, counts as live.
+size_t HugeBlocks::LeastThatMayWait(size_t bytes) const {
+  const size_t committed = committed_.load(std::memory_order_relaxed);
+  const size_t cached = std::min(committed, free_.held_bytes() + bytes);
+  return std::min<size_t>(ShareThatWaits(committed - cached), g_options.huge_cache_mib * kMiB);
 }
 
 // What the heap has committed without what waits here. What was freed last on each CPU counts as in
@@ -260,14 +287,13 @@ void HugeBlocks::PassTime(Milliseconds now) {
 
 // What fills the heap up to what it lately was adds nothing to its peak, and the share beyond it
 // little. Without a thread that returns it in time it might stay.
-size_t HugeBlocks::MostThatWaits(UpTo up_to) const {
-  const size_t share = std::min(kCacheBytes + live_bytes() / kCacheShareOfLive, kMostBeyondPeak);
+size_t HugeBlocks::MostThatWaits(const Moment& moment, UpTo up_to) const {
   size_t peak = peak_in_use_.peak();
   if (up_to == UpTo::kBeyondPeak) peak += std::min(peak / kShareBeyondPeak, kMostBeyondPeak);
-  const size_t in_use = InUse() - std::min(InUse(), slots_.bytes());
-  size_t up_to_peak = peak - std::min(peak, in_use);
+  size_t up_to_peak = peak - std::min(peak, moment.in_use);
   if (g_options.background_thread == 0) up_to_peak = std::min(up_to_peak, kMostBeyondPeak);
-  return std::min<size_t>(std::max(share, up_to_peak), g_options.huge_cache_mib * kMiB);
+  return std::min<size_t>(std::max(ShareThatWaits(moment.live), up_to_peak),
+                          g_options.huge_cache_mib * kMiB);
 }
 
 // What must give its memory back so that no more than that waits, or a part of it, about `limit`
@@ -275,10 +301,13 @@ size_t HugeBlocks::MostThatWaits(UpTo up_to) const {
 HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t limit, UpTo up_to) {
   if (limit == 0) return nullptr;
   LockGuard guard(lock_);
-  const size_t most = MostThatWaits(up_to);
-  const size_t held = cached_bytes();
-  Block* const oldest = held > most ? free_.OldestWithMemory() : nullptr;
-  if (oldest == nullptr) return nullptr;
+  const Moment moment = Look();
+  const size_t most = MostThatWaits(moment, up_to);
+  const size_t held = moment.cached;
+  if (held <= most) return nullptr;
+  Block* oldest = free_.OldestWithMemory();
+  if (oldest == nullptr && FileSlots()) oldest = free_.OldestWithMemory();
+  if (oldest == nullptr) return nullptr;  // another thread was faster
   // Not a part of a huge page.
   std::byte* const end = oldest->start + std::min(held - most, limit);
   const size_t bytes =
@@ -344,7 +373,7 @@ bool HugeBlocks::KeepsFreed() const {
 void HugeBlocks::PutAway(Block* block) {
   if (!KeepsFreed()) return UnmapBlock(block);
   block->idle_since = os_->now();
-  if (!FitsOnCpu(block->bytes)) return Cache(block);
+  if (!FitsOnCpu(os_->cpu(), block->bytes)) return Cache(block);
   block->is_rest = false;
   PutOnCpu(block);
 }

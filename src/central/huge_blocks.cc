@@ -74,12 +74,6 @@ void HugeBlocks::Uncommit(size_t bytes) {
   committed_.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-size_t HugeBlocks::live_bytes() const {
-  const size_t cached = cached_bytes();
-  const size_t committed = committed_.load(std::memory_order_relaxed);
-  return committed - std::min(committed, cached);
-}
-
 std::byte* HugeBlocks::MapCommitted(size_t bytes, size_t alignment) {
   if (!Commit(bytes)) return nullptr;
   std::byte* start = MapAligned(*os_, bytes, alignment);
@@ -250,6 +244,13 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   bytes = block->bytes;
   table_.Enter(block);
   return bytes;
+}
+
+void HugeBlocks::ForgetOthers() {
+  slots_.Recount();
+  const size_t known = table_.CountBytes() + cached_bytes();
+  const size_t committed = committed_.load(std::memory_order_relaxed);
+  Uncommit(committed - std::min(committed, known));
 }
 
 }  // namespace cma

@@ -77,7 +77,7 @@ class HugeBlocks {
   void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
   // For statistics, in bytes; each a moment's truth.
-  size_t live_bytes() const;
+  size_t live_bytes() const { return Look().live; }
   size_t live_count() const { return table_.count(); }
   size_t cached_bytes() const { return free_.held_bytes() + slots_.bytes(); }  // free, with memory
   size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
@@ -88,6 +88,8 @@ class HugeBlocks {
   // For fork.
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
   HugeTable& table() { return table_; }
+  // In the child, after it: what other threads had in hand is lost, and counts no longer.
+  void ForgetOthers() ABSL_LOCKS_EXCLUDED(lock_);
 
  private:
   using Block = HugeBlock;
@@ -96,7 +98,7 @@ class HugeBlocks {
   bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
   void NotePeak() ABSL_LOCKS_EXCLUDED(lock_);
   void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
-  bool FitsOnCpu(size_t bytes) const;
+  bool FitsOnCpu(uint32_t cpu, size_t bytes) const;
   void PutOnCpu(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeFrom(Block* range, size_t bytes, size_t alignment) ABSL_LOCKS_EXCLUDED(lock_);
   bool FileSlots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -110,8 +112,17 @@ class HugeBlocks {
   void Trim(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   void PassTime(Milliseconds now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t InUse() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Bytes, a moment's truth: what waits with memory, what is live, and what the whole heap has
+  // committed without the former.
+  struct Moment {
+    size_t cached;
+    size_t live;
+    size_t in_use;
+  };
+  Moment Look() const;
+  size_t LeastThatMayWait(size_t bytes) const;
   bool HoldsTooMuch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t MostThatWaits(UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t MostThatWaits(const Moment& moment, UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeToEmpty(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);

@@ -11,12 +11,18 @@ bool HugeSlots::Open(Metadata& metadata) {
   return slots != nullptr;
 }
 
+void HugeSlots::NoteUsed(Slot& slot, size_t index) {
+  if (slot.is_used.exchange(true, std::memory_order_relaxed)) return;
+  used_.fetch_add(1, std::memory_order_relaxed);
+  size_t end = end_.load(std::memory_order_relaxed);
+  while (end <= index && !end_.compare_exchange_weak(end, index + 1, std::memory_order_relaxed)) {
+  }
+}
+
 HugeBlock* HugeSlots::Put(uint32_t cpu, HugeBlock* block) {
   Slot& slot = *SlotOf(cpu);
-  size_t used = used_.load(std::memory_order_relaxed);
-  while (used <= cpu % kSlots &&
-         !used_.compare_exchange_weak(used, cpu % kSlots + 1, std::memory_order_relaxed)) {
-  }
+  if (!slot.is_used.load(std::memory_order_relaxed)) [[unlikely]]
+    NoteUsed(slot, cpu % kSlots);
   slot.bytes.fetch_add(block->bytes, std::memory_order_relaxed);
   slot.idle_since.store(block->idle_since, std::memory_order_relaxed);
   // Release pairs with the acquire in TakeFrom(), and acquire with a Put() before this one.
@@ -25,10 +31,18 @@ HugeBlock* HugeSlots::Put(uint32_t cpu, HugeBlock* block) {
   return displaced;
 }
 
+void HugeSlots::Recount() {
+  Slot* const slots = Get();
+  for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end; ++i) {
+    const HugeBlock* const block = slots[i].block.load(std::memory_order_relaxed);
+    slots[i].bytes.store(block != nullptr ? block->bytes : 0, std::memory_order_relaxed);
+  }
+}
+
 size_t HugeSlots::bytes() const {
   const Slot* const slots = Get();
   size_t bytes = 0;
-  for (size_t i = 0, end = used(); slots != nullptr && i < end; ++i) {
+  for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end; ++i) {
     bytes += slots[i].bytes.load(std::memory_order_relaxed);
   }
   return bytes;

@@ -38,7 +38,8 @@ class HugeSlots {
   template <typename F>
   void TakeAged(Milliseconds now, Milliseconds age, F give) {
     Slot* const slots = Get();
-    for (size_t i = 0, end = used(); slots != nullptr && i < end; ++i) {
+    for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end;
+         ++i) {
       if (slots[i].block.load(std::memory_order_relaxed) == nullptr) continue;
       if (!HasAged(slots[i].idle_since.load(std::memory_order_relaxed), now, age)) continue;
       if (HugeBlock* const block = TakeFrom(slots[i]); block != nullptr) give(block);
@@ -47,15 +48,23 @@ class HugeSlots {
   template <typename F>
   void TakeAll(F give) {
     Slot* const slots = Get();
-    for (size_t i = 0, end = used(); slots != nullptr && i < end; ++i) {
+    for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end;
+         ++i) {
       if (HugeBlock* const block = TakeFrom(slots[i]); block != nullptr) give(block);
     }
   }
 
   // Bytes of all of them; a moment's truth.
   size_t bytes() const;
-  // Of how many CPUs, from the first one on, there are blocks or have been.
-  size_t used() const { return used_.load(std::memory_order_relaxed); }
+  // How many slots have been used, with that of this CPU.
+  size_t CountWith(uint32_t cpu) const {
+    const Slot* const slot = SlotOf(cpu);
+    const bool is_new = slot == nullptr || !slot->is_used.load(std::memory_order_relaxed);
+    return used_.load(std::memory_order_relaxed) + (is_new ? 1 : 0);
+  }
+
+  // In the child of a fork, where other threads may have been between a block and its count.
+  void Recount();
 
  private:
   // CPUs beyond so many share them. No benchmark on two CPUs tells.
@@ -66,6 +75,7 @@ class HugeSlots {
     // Of what is there; each change is counted by who makes it, before it puts or after it takes.
     std::atomic<size_t> bytes;
     std::atomic<Milliseconds> idle_since;
+    std::atomic<bool> is_used;  // or has been
   };
 
   // Acquire pairs with the release in Open().
@@ -74,6 +84,7 @@ class HugeSlots {
     Slot* const slots = Get();
     return slots != nullptr ? &slots[cpu % kSlots] : nullptr;
   }
+  void NoteUsed(Slot& slot, size_t index);
   static HugeBlock* TakeFrom(Slot& slot) {
     if (slot.block.load(std::memory_order_relaxed) == nullptr) return nullptr;
     // Acquire pairs with the release in Put(): the block is as it was left.
@@ -83,7 +94,8 @@ class HugeSlots {
   }
 
   std::atomic<Slot*> slots_{nullptr};
-  std::atomic<size_t> used_{0};
+  std::atomic<size_t> end_{0};   // one more than the highest slot that was ever used
+  std::atomic<size_t> used_{0};  // slots that ever were
 };
 
 }  // namespace cma

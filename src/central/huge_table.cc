@@ -105,17 +105,25 @@ Account* HugeTable::AccountOf(const std::byte* start) {
   return block != nullptr ? block->account : nullptr;
 }
 
-size_t HugeTable::BytesAround(const std::byte* address) {
+template <typename F>
+void HugeTable::ForEach(F f) {
   for (size_t bucket = 0; bucket < kBuckets; ++bucket) {
     Stripe* const stripe = StripeOf(bucket);
-    if (stripe == nullptr) return 0;
+    if (stripe == nullptr) return;
     LockGuard guard(stripe->lock);
     for (const HugeBlock* block = stripe->buckets[bucket % kBucketsOfStripe]; block != nullptr;
          block = block->chain) {
-      if (address >= block->start && address < block->end()) return block->bytes;
+      f(*block);
     }
   }
-  return 0;
+}
+
+size_t HugeTable::BytesAround(const std::byte* address) {
+  size_t bytes = 0;
+  ForEach([&](const HugeBlock& block) {
+    if (address >= block.start && address < block.end()) bytes = block.bytes;
+  });
+  return bytes;
 }
 
 bool HugeTable::WasFreed(const std::byte* address) {
@@ -139,14 +147,19 @@ size_t HugeTable::count() const {
   return count;
 }
 
+size_t HugeTable::CountBytes() {
+  size_t bytes = 0;
+  ForEach([&](const HugeBlock& block) { bytes += block.bytes; });
+  return bytes;
+}
+
 void HugeTable::AcquireAll() {
-  Table* const table = Get();
-  for (size_t i = 0; table != nullptr && i < kStripes; ++i) table->stripes[i].lock.Acquire();
+  of_fork_ = Get();
+  for (size_t i = 0; of_fork_ != nullptr && i < kStripes; ++i) of_fork_->stripes[i].lock.Acquire();
 }
 
 void HugeTable::ReleaseAll() {
-  Table* const table = Get();
-  for (size_t i = 0; table != nullptr && i < kStripes; ++i) table->stripes[i].lock.Release();
+  for (size_t i = 0; of_fork_ != nullptr && i < kStripes; ++i) of_fork_->stripes[i].lock.Release();
 }
 
 }  // namespace cma

@@ -50,6 +50,8 @@ class HugeTable {
 
   // A moment's truth.
   size_t count() const;
+  // Usable bytes of all; slow.
+  size_t CountBytes();
 
   // For fork.
   void AcquireAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
@@ -89,8 +91,12 @@ class HugeTable {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.lock);
   static HugeBlock* Leave(Stripe& stripe, const std::byte* start)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.lock);
+  template <typename F>
+  void ForEach(F f);
   static void Settle(Stripe& stripe, HugeBlock* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.lock);
   std::atomic<Table*> table_{nullptr};  // nullptr: there never was a block
+  // Whose locks the forking thread has: while it has them it may make the table, and nobody else.
+  Table* of_fork_ = nullptr;
 };
 
 }  // namespace cma

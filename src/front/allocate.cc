@@ -88,6 +88,8 @@ void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents)
     block = g_heap.huge.Take(size, alignment, contents);
   }
   g_heap.releaser.MaybeStart();
+  // What waits may have been in hand when the releaser looked, and has been put back.
+  g_heap.releaser.NoteFreed();
   return OrNoMemory(block);
 }
 

@@ -884,13 +884,85 @@ TEST_F(HugeBlocksTest, MoreCpusHaveLessEach) {
   ASSERT_TRUE(huge_.Give(blocks[0]));
   EXPECT_TRUE(TakeAgainUnderTheLock(blocks[0]));
 
-  os_.RunOn(7);  // of 8, so that 8 MiB are for each
-  TakeAndGive(2 * kMiB);
+  for (uint32_t cpu = 60; cpu < 63; ++cpu) {  // the fourth has 16 MiB, as each would have
+    os_.RunOn(cpu);
+    TakeAndGive(2 * kMiB);
+  }
   os_.RunOn(1);
   const auto [lower, upper] = std::minmax(blocks[1], blocks[2]);
+  ASSERT_EQ(lower + 20 * kMiB, upper);
   ASSERT_TRUE(huge_.Give(lower));
   ASSERT_TRUE(huge_.Give(upper));
   EXPECT_EQ(Take(20 * kMiB), lower) << "the latest is among the others";
+}
+
+TEST_F(HugeBlocksTest, AHighNumberOfACpuIsNotManyCpus) {
+  os_.RunOn(63);
+  std::byte* const block = TakeAndGive(60 * kMiB);
+
+  LockGuard guard(huge_.lock());
+  EXPECT_EQ(Take(60 * kMiB), block);
+}
+
+TEST_F(HugeBlocksTest, WhatWaitsOnCpusGivesWayToo) {
+  MemoryLimit limit;
+  HugeBlocks huge(os_.ops(), metadata_, limit);
+  CentralHeap central(os_.ops(), metadata_, map_, &limit, &huge);
+  ASSERT_TRUE(huge.Give(huge.Take(60 * kMiB, 16, Contents::kAny)));
+  EXPECT_EQ(huge.cached_bytes(), 60 * kMiB);
+
+  for (size_t i = 0; i < 20; ++i) ASSERT_NE(central.TakeSuperblock(), nullptr);
+
+  EXPECT_LE(huge.cached_bytes(), 16 * kMiB);
+  EXPECT_GE(huge.cached_bytes(), 14 * kMiB);
+  huge.Release(os_.ops().now(), 0, kAll);
+}
+
+TEST_F(HugeBlocksTest, ALowerBoundHoldsForWhatWaitsOnCpus) {
+  const std::vector<std::byte*> blocks = TakeMany(4, 4 * kMiB);
+  for (uint32_t cpu = 0; cpu < 3; ++cpu) {
+    os_.RunOn(cpu);
+    ASSERT_TRUE(huge_.Give(blocks[cpu]));
+  }
+  EXPECT_EQ(huge_.cached_bytes(), 12 * kMiB);
+
+  g_options.huge_cache_mib = 6;
+  ASSERT_TRUE(huge_.Give(blocks[3]));
+
+  EXPECT_LE(huge_.cached_bytes(), 6 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(HugeBlocksTest, OtherCpusKeepWhatWouldBeOfNoHelp) {
+  const std::vector<std::byte*> blocks = TakeMany(2, 2 * kMiB);
+  const auto [lower, upper] = std::minmax(blocks[0], blocks[1]);
+  ASSERT_TRUE(huge_.Give(lower));
+
+  os_.RunOn(1);
+  Take(40 * kMiB);
+  os_.RunOn(0);
+  os_.RefuseEvery(FakeOs::kResize);
+  EXPECT_EQ(huge_.ResizeInPlace(upper, 3 * kMiB), 2 * kMiB);
+
+  LockGuard guard(huge_.lock());
+  EXPECT_EQ(Take(2 * kMiB), lower);
+}
+
+// As a fork's child finds it if another thread had one in hand.
+TEST_F(HugeBlocksTest, WhatOtherThreadsHadInHandCountsNoLonger) {
+  std::byte* const lost = Take(6 * kMiB);
+  std::byte* const block = Take(2 * kMiB);
+  TakeAndGive(3 * kMiB);
+  ASSERT_NE(huge_.table().LeaveMoved(lost), nullptr);
+  EXPECT_EQ(huge_.live_bytes(), 8 * kMiB);
+
+  huge_.ForgetOthers();
+
+  EXPECT_EQ(huge_.live_bytes(), 2 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 3 * kMiB);
+  EXPECT_EQ(huge_limit_.committed(), 5 * kMiB);
+  EXPECT_TRUE(huge_.Give(block));
+  os_.ops().unmap(lost, 6 * kMiB);
 }
 
 TEST_F(HugeBlocksTest, TheOldestLeaveAFullCache) {

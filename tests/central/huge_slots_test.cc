@@ -64,6 +64,31 @@ TEST_F(HugeSlotsTest, CpusBeyondTheLastShare) {
   EXPECT_EQ(slots_.Take((kMaxCpus - 1) % 64), &block);
 }
 
+TEST_F(HugeSlotsTest, KnowsHowManyCpusHaveHadOne) {
+  HugeBlock block = BlockOf(kMiB);
+  EXPECT_EQ(slots_.CountWith(63), 1u);
+  EXPECT_EQ(slots_.Put(63, &block), nullptr);
+
+  EXPECT_EQ(slots_.CountWith(63), 1u);
+  EXPECT_EQ(slots_.CountWith(2), 2u);
+  EXPECT_EQ(slots_.Take(63), &block);
+  EXPECT_EQ(slots_.Put(2, &block), nullptr);
+  EXPECT_EQ(slots_.CountWith(63), 2u);
+}
+
+// As it is in a fork's child if a thread was between the two.
+TEST_F(HugeSlotsTest, CountsAnew) {
+  HugeBlock blocks[] = {BlockOf(1 * kMiB), BlockOf(2 * kMiB)};
+  EXPECT_EQ(slots_.Put(1, &blocks[0]), nullptr);
+  EXPECT_EQ(slots_.Put(2, &blocks[1]), nullptr);
+  blocks[0].bytes = 4 * kMiB;
+  EXPECT_EQ(slots_.bytes(), 3 * kMiB);
+
+  slots_.Recount();
+
+  EXPECT_EQ(slots_.bytes(), 6 * kMiB);
+}
+
 TEST_F(HugeSlotsTest, TheYoungStay) {
   HugeBlock blocks[] = {BlockOf(1 * kMiB, 100), BlockOf(2 * kMiB, 200), BlockOf(4 * kMiB, 300)};
   for (uint32_t cpu = 0; cpu < 3; ++cpu) EXPECT_EQ(slots_.Put(cpu, &blocks[cpu]), nullptr);

@@ -89,7 +89,10 @@ TEST_F(HugeTableTest, TheLastFreedAreRemembered) {
   constexpr size_t kBlocks = 1000;
   constexpr size_t kRemembered = 12;  // in any case
   std::vector<HugeBlock> blocks;
-  for (size_t i = 0; i < kBlocks; ++i) blocks.push_back(Block(i));
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks.push_back(Block(i));
+    blocks.back().bytes = kMiB;
+  }
   for (HugeBlock& block : blocks) {
     table_.Enter(&block);
     ASSERT_EQ(table_.LeaveFreed(block.start), &block);
@@ -121,6 +124,28 @@ TEST_F(HugeTableTest, TheBlocksOfAnAccountAreFound) {
   EXPECT_EQ(found, 50u);
   EXPECT_EQ(accounts[1].huge(), 0u);
   EXPECT_EQ(table_.count(), 50u);
+}
+
+TEST_F(HugeTableTest, CountsTheBytesOfAll) {
+  HugeBlock blocks[] = {Block(1), Block(2)};
+  for (HugeBlock& block : blocks) table_.Enter(&block);
+
+  EXPECT_EQ(table_.CountBytes(), 2 * kMiB + 12 * kKiB);
+}
+
+// What a fork does, with a fork handler in between that makes the first block.
+TEST_F(HugeTableTest, MayBeMadeWhileAForkHoldsItsLocks) {
+  HugeTable table;
+  HugeBlock block = Block(1);
+  table.AcquireAll();
+  ASSERT_TRUE(table.Open(metadata_));
+  table.Enter(&block);
+  table.ReleaseAll();
+
+  LockGuard guard(huge_.lock());  // in builds that check it this thread is known to hold none above
+  table.AcquireAll();
+  table.ReleaseAll();
+  EXPECT_EQ(table.BytesOf(block.start), block.bytes);
 }
 
 TEST_F(HugeTableTest, ThreadsLeaveEachBlockOnce) {
