@@ -60,7 +60,12 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
     Grow(cache, c, kOverflowBytes);
     const size_t capacity = cache->backing[c].capacity();
     if (capacity == 0) return GiveOne(cache->arena, block);
-    if (IsFull(list)) Flush(cache, c, (capacity + 1) / 2, GiveFor::kReuse);
+    if (IsFull(list)) {
+      const uint16_t home = cache->owner;
+      FollowCpu(cache);
+      if (cache->owner != home) return SendHome(cache, block, home, ClassBytes(c));
+      Flush(cache, c, (capacity + 1) / 2, GiveFor::kReuse);
+    }
   }
   Push(cache->lists.data(), c, block, g_address_map.FreeKey());
 }
@@ -229,7 +234,11 @@ void KeepOrGive(ThreadCache* cache, uintptr_t block) {
     return FreeOther(pointer, superblock);
   const bool is_foreign = owner != cache->owner;
   if (KeepRun(cache, block, bytes, is_foreign)) return;
-  if (!is_foreign || bytes > Outbox::kMostBytes) return FreeOther(pointer, superblock);
+  if (!is_foreign || bytes > Outbox::kMostBytes) {
+    FreeOther(pointer, superblock);
+    if (!is_foreign) ThreadCache::HomeArena(cache);
+    return;
+  }
   if (cache->outbox.TryAdd(block, bytes, size_t{owner} + 1)) return;
   SendLargeHome(block, bytes, superblock, owner);
 }

@@ -80,6 +80,37 @@ TEST(MovingThreadTest, OneThatMeetsOthersOnItsOwnCpuGoesToAnArenaThatNobodyHas) 
   for (Arena* const arena : joined) arena->Leave();
 }
 
+// One thread that only allocates and one that only frees share an arena; both have blocks of the size.
+TEST(MovingThreadTest, AThreadThatOnlyFreesMeetsOthersToo) {
+  if (g_heap.arenas.count() < 2) GTEST_SKIP() << "one CPU, one arena";
+  std::thread([] { cma_free(cma_malloc(16)); }).join();  // from here on all arenas are in use
+  for (const size_t bytes : {64u, 20'000u, 64u * 1024, 500'000u}) {
+    SCOPED_TRACE(bytes);
+    const int others = 0;
+    const size_t own = ArenaOn(g_cpus.front(), &others);
+    std::vector<void*> blocks(2000'000 / bytes + 400);
+    for (void*& block : blocks) block = cma_malloc(bytes);
+    ThreadCache::FlushCurrent();
+    // So that it is one that asks for no large runs.
+    for (int i = 0; i < 200; ++i) t_cache->spares.NoteMissed(kMediumMax + kLargeStep);
+    t_cache->spares.NoteMissed(kLargeMax);
+    ASSERT_EQ(static_cast<size_t>(t_cache->arena->id()), own);
+    // On the CPU of another arena from here on.
+    cpu_set_t mask;
+    CPU_ZERO(&mask);
+    CPU_SET(g_cpus[1], &mask);
+    ASSERT_EQ(sched_setaffinity(0, sizeof mask, &mask), 0);
+
+    size_t freed = 0;
+    while (freed < blocks.size() && static_cast<size_t>(t_cache->arena->id()) == own) {
+      t_cache->arena->NoteVisit(&others);
+      cma_free(blocks[freed++]);
+    }
+    EXPECT_LT(freed, blocks.size());
+    while (freed < blocks.size()) cma_free(blocks[freed++]);
+  }
+}
+
 TEST(MovingThreadTest, AThreadTakesOverFromTheLastOneThatEnded) {
   if (g_heap.arenas.count() < 2) GTEST_SKIP() << "one CPU, one arena";
   const auto arena_on = [](int cpu) {
