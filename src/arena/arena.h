@@ -91,6 +91,8 @@ class alignas(kIsolation) Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Whether a small or medium block of this arena is free in its slab or in the depot.
   bool HoldsFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Whether a block is on its way home to this arena, in the inbox.
+  bool HoldsPosted(const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Tells the arenas how to ask whether a block waits in some thread's cache, which the layer
   // above knows.
   using CacheProbe = bool (*)(SizeClass c, const std::byte* block);
@@ -181,6 +183,8 @@ class alignas(kIsolation) Arena {
   // Parcels, of up to 2 KiB each, that may pile up. Half and double the same in
   // producer_consumer/8.
   static constexpr uint32_t kMostParcels = 64;
+  // One counts once more for each so many bytes of its blocks. No benchmark tells.
+  static constexpr size_t kHeavyBytes = 128 * kKiB;
 
  private:
   // Quarters, as FullnessOf() counts them.
@@ -268,7 +272,7 @@ class alignas(kIsolation) Arena {
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   // Written by other CPUs: apart from what the owner uses.
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
-  std::atomic<uint32_t> inbox_parcels_{0};  // since it was last emptied
+  std::atomic<uint32_t> inbox_weight_{0};            // of what has come since it was last emptied
   std::atomic<Parcel*> empties_[kParcelSizes] = {};  // by size
   std::atomic<uint32_t> users_{0};                   // threads whose arena it is
 };

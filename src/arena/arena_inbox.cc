@@ -9,6 +9,7 @@
 namespace cma {
 
 void Arena::Post(Parcel* parcel) {
+  const auto weight = static_cast<uint32_t>(1 + parcel->bytes / kHeavyBytes);
   Parcel* head = inbox_.load(std::memory_order_relaxed);
   do {
     parcel->next = head;
@@ -16,7 +17,7 @@ void Arena::Post(Parcel* parcel) {
     // freeing threads to the blocks are visible to their next owner.
   } while (!inbox_.compare_exchange_weak(head, parcel, std::memory_order_release,
                                          std::memory_order_relaxed));
-  const uint32_t waiting = inbox_parcels_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const uint32_t waiting = inbox_weight_.fetch_add(weight, std::memory_order_relaxed) + weight;
   if (waiting < kMostParcels || !lock_.TryAcquire()) return;
   DrainInbox();
   lock_.Release();
@@ -37,8 +38,19 @@ void Arena::CheckDoubleFree(SizeClass c, const std::byte* block) {
   }
 }
 
+bool Arena::HoldsPosted(const std::byte* block) {
+  // Others add parcels in front, and take none away. Acquire pairs with the release in Post().
+  for (const Parcel* parcel = inbox_.load(std::memory_order_acquire); parcel != nullptr;
+       parcel = parcel->next) {
+    for (size_t i = 0; i < parcel->count; ++i) {
+      if (Parcel::At(parcel->Place(i)) == block) return true;
+    }
+  }
+  return false;
+}
+
 void Arena::DrainInbox(BlockList* lists) {
-  inbox_parcels_.store(0, std::memory_order_relaxed);
+  inbox_weight_.store(0, std::memory_order_relaxed);
   Parcel* parcel = inbox_.exchange(nullptr, std::memory_order_acquire);
   while (parcel != nullptr) {
     Parcel* const next = parcel->next;
@@ -83,6 +95,8 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     if (c == 0 || c >= kSmallClasses) [[unlikely]] {
       c = ClassOfBlock(block);
       if (c == 0) {
+        // One that was posted alone is marked already.
+        if (parcel->bytes > kHeavyBytes && count == 1) KeyOf(AddressOf(block)) = 0;
         TakeInLarge(block, lists);
         continue;
       }

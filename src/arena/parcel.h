@@ -1,4 +1,4 @@
-// Addresses of blocks of up to 128 KiB on their way home. The freeing thread does not need to link
+// Addresses of blocks on their way home. The freeing thread does not need to link
 // the blocks, and so does not write to memory that another core is about to use.
 #ifndef CMA_ARENA_PARCEL_H_
 #define CMA_ARENA_PARCEL_H_

@@ -68,6 +68,17 @@ void Outbox::Open(Entry& entry, Parcel* parcel, size_t bytes) {
 bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, ArenaSet& arenas,
                  Metadata& metadata) {
   if (entries_ == nullptr && !OpenTable(arenas.count(), metadata)) return false;
+  if (bytes > kParcelBytes) {
+    Parcel* const parcel = NewParcel(ParcelSize::kSmall, home, metadata);
+    if (parcel == nullptr) return false;
+    // Marked, so that a second free is told at once: a line more for so many bytes is little.
+    KeyOf(block) = AddressMap::FreeKey();
+    Parcel::Put(parcel->places, block);
+    parcel->count = 1;
+    parcel->bytes = bytes;
+    arenas.Existing(owner)->Post(parcel);
+    return true;
+  }
   if (bytes > kOutboxBytes - this->bytes()) PostAll(arenas);
   Entry& entry = EntryOf(owner);
   if (entry.parcel == nullptr) {

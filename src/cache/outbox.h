@@ -47,12 +47,14 @@ class Outbox {
     entry.next += Parcel::kPlaceBytes;
     return true;
   }
-  // The heaviest block that may.
-  static constexpr size_t kMostBytes = 128 * kKiB;
+  // Bytes that should wait for one arena, by what the blocks before weighed. A heavier block does
+  // not wait. Seen in thread_phases/2.
+  static constexpr size_t kParcelBytes = 128 * kKiB;
   // More than may wait here.
   static constexpr uint32_t kTooManyBytes = uint32_t{1} << 30;
 
-  // The same, easy or not. False if there is no memory to do so.
+  // The same, easy or not; one above kParcelBytes is posted at once. False if there is no memory to
+  // do so.
   // `home`: the arena of the calling thread. Reports a block that waits here already.
   [[nodiscard]] bool Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home,
                          ArenaSet& arenas, Metadata& metadata);
@@ -91,10 +93,8 @@ class Outbox {
     }
   };
 
-  // Bytes that should wait for one arena, by what the blocks before weighed, and that may for all of
-  // them. kParcelBytes is seen in thread_phases/2; kOutboxBytes is the same with half and double in
-  // producer_consumer/8 with blocks of up to 16 KiB.
-  static constexpr size_t kParcelBytes = 128 * kKiB;
+  // Bytes that may wait for all arenas. The same with half and double in producer_consumer/8 with
+  // blocks of up to 16 KiB.
   static constexpr size_t kOutboxBytes = 256 * kKiB;
   // How far back a second free is found at once. No benchmark tells: it is one line more, or less.
   static constexpr unsigned kRecentLog = 6;

@@ -234,12 +234,13 @@ void KeepOrGive(ThreadCache* cache, uintptr_t block) {
     return FreeOther(pointer, superblock);
   const bool is_foreign = owner != cache->owner;
   if (KeepRun(cache, block, bytes, is_foreign)) return;
-  if (!is_foreign || bytes > Outbox::kMostBytes) {
+  if (!is_foreign) {
     FreeOther(pointer, superblock);
-    if (!is_foreign) ThreadCache::HomeArena(cache);
+    ThreadCache::HomeArena(cache);
     return;
   }
-  if (cache->outbox.TryAdd(block, bytes, size_t{owner} + 1)) return;
+  if (bytes <= Outbox::kParcelBytes && cache->outbox.TryAdd(block, bytes, size_t{owner} + 1))
+    return;
   SendLargeHome(block, bytes, superblock, owner);
 }
 

@@ -51,7 +51,8 @@ bool IsFree(SizeClass c, const void* block) {
   if (arena == nullptr) return true;
   {
     LockGuard guard(arena->lock());
-    if (arena->HoldsFree(c, static_cast<const std::byte*>(block))) return true;
+    const auto* const address = static_cast<const std::byte*>(block);
+    if (arena->HoldsFree(c, address) || arena->HoldsPosted(address)) return true;
   }
   return g_caches.Holds(c, AddressOf(block)) || g_quarantine.Holds(AddressOf(block));
 }

@@ -129,12 +129,34 @@ TEST_F(ForeignBlocksTest, ThoseThatComeHomeGoIntoTheListsOfTheThreadThere) {
   ThreadCache::FlushCurrent();
 }
 
-TEST_F(ForeignBlocksTest, OnesAbove128KiBGoHomeAtOnce) {
-  std::byte* const block = other_->TakeRun(Outbox::kMostBytes + kLargeStep, 16, nullptr);
+TEST_F(ForeignBlocksTest, OnesAbove128KiBArePostedAtOnceAndAlone) {
+  void* const small = TakeFromOther(64, 1)[0];
+  std::byte* const block = other_->TakeRun(Outbox::kParcelBytes + kLargeStep, 16, nullptr);
+  cma_free(small);
 
   cma_free(block);
 
+  EXPECT_TRUE(other_->HasPost());
+  EXPECT_EQ(t_cache->outbox.bytes(), 64u);
+  {
+    LockGuard guard(other_->lock());
+    other_->DrainInbox();
+  }
+  EXPECT_EQ(LentByOther(), 64u);
+  ThreadCache::FlushCurrent();
   EXPECT_EQ(LentByOther(), 0u);
+}
+
+// As the thread that allocates them may be idle.
+TEST_F(ForeignBlocksTest, LargeOnesThatNobodyTakesInDoNotPileUp) {
+  constexpr size_t kBlocks = 40;
+  std::vector<std::byte*> blocks(kBlocks);
+  for (std::byte*& block : blocks) block = other_->TakeRun(kLargeMax, 16, nullptr);
+
+  for (std::byte* block : blocks) cma_free(block);
+
+  LockGuard guard(other_->lock());
+  EXPECT_LE(other_->Stats().inbox_bytes, 8 * kMiB);
 }
 
 TEST_F(ForeignBlocksTest, TheyCanBeResizedAndMeasured) {
