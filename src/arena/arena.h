@@ -97,9 +97,10 @@ class alignas(kIsolation) Arena {
   // above knows.
   using CacheProbe = bool (*)(SizeClass c, const std::byte* block);
   static void SetCacheProbe(CacheProbe probe) { cache_probe_ = probe; }
-  // Takes in what other arenas' threads have posted, and marks the blocks as free: the poster has
-  // not touched them. As far as there is room they go into `lists`, one for each size class: those
-  // of the calling thread's cache, if this is its arena. List 0 is for large runs.
+  // Takes in what other arenas' threads have posted, and marks the blocks as free: but for
+  // large runs that came alone the poster has not touched them. As far as there is room they go
+  // into `lists`, one for each size class: those of the calling thread's cache, if this is its
+  // arena. List 0 is for large runs.
   void DrainInbox(BlockList* lists = g_no_lists.data()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   // A run of `bytes` at a multiple of `alignment`; nullptr if there is none and the OS refuses memory
@@ -148,8 +149,8 @@ class alignas(kIsolation) Arena {
   bool IsLoose() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return slab_block_bytes_ - small_lent_bytes_ > slab_block_bytes_ / kLooseShare;
   }
-  // Notes that a thread, known by any address of its own, comes for memory; whether the last one that
-  // came was another. A moment's truth, without the lock.
+  // Notes that a thread, known by any address of its own, comes for memory or brings some; whether
+  // the last one that came was another. A moment's truth, without the lock.
   bool NoteVisit(const void* visitor) {
     if (last_visitor_.load(std::memory_order_relaxed) == visitor) return false;
     last_visitor_.store(visitor, std::memory_order_relaxed);
@@ -164,6 +165,17 @@ class alignas(kIsolation) Arena {
     uint32_t none = 0;
     return users_.load(std::memory_order_relaxed) == 0 &&
            users_.compare_exchange_strong(none, 1, std::memory_order_relaxed);
+  }
+  // For fork, which holds the locks of all arenas that there are: one that is made meanwhile is
+  // left alone when they are released.
+  void AcquireForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    lock_.Acquire();
+    held_by_fork_ = true;
+  }
+  void ReleaseAfterFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (!held_by_fork_) return;
+    held_by_fork_ = false;
+    lock_.Release();
   }
   // In the child of a fork.
   void ForgetUsers() { users_.store(0, std::memory_order_relaxed); }
@@ -180,7 +192,7 @@ class alignas(kIsolation) Arena {
   // Of the slabs' blocks, more than one in so many is free where the arena is loose. slot_churn/1 peaks at 1.09
   // with half, and the same with double.
   static constexpr size_t kLooseShare = 8;
-  // Parcels, of up to 2 KiB each, that may pile up. Half and double the same in
+  // Parcels, of up to 2 KiB each, that may pile up, if they are light. Half and double the same in
   // producer_consumer/8.
   static constexpr uint32_t kMostParcels = 64;
   // One counts once more for each so many bytes of its blocks. No benchmark tells.
@@ -268,6 +280,7 @@ class alignas(kIsolation) Arena {
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slab_block_bytes_ ABSL_GUARDED_BY(lock_) = 0;  // of all blocks in slabs, lent or free
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
+  bool held_by_fork_ = false;  // the forking thread's alone
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   // Written by other CPUs: apart from what the owner uses.

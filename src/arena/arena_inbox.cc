@@ -9,7 +9,7 @@
 namespace cma {
 
 void Arena::Post(Parcel* parcel) {
-  const auto weight = static_cast<uint32_t>(1 + parcel->bytes / kHeavyBytes);
+  const auto weight = static_cast<uint32_t>(1 + (parcel->bytes - 1) / kHeavyBytes);
   Parcel* head = inbox_.load(std::memory_order_relaxed);
   do {
     parcel->next = head;
@@ -95,8 +95,6 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
     if (c == 0 || c >= kSmallClasses) [[unlikely]] {
       c = ClassOfBlock(block);
       if (c == 0) {
-        // One that was posted alone is marked already.
-        if (parcel->bytes > kHeavyBytes && count == 1) KeyOf(AddressOf(block)) = 0;
         TakeInLarge(block, lists);
         continue;
       }
@@ -125,7 +123,10 @@ void Arena::TakeInLarge(std::byte* block, BlockList* lists) {
   const uintptr_t address = AddressOf(block);
   if (KeyOf(address) == AddressMap::FreeKey()) [[unlikely]]
     CheckDoubleFree(0, block);
-  if (IsFull(lists[0])) return GiveBlocks(&block, 1);
+  if (IsFull(lists[0])) {
+    KeyOf(address) = 0;
+    return GiveBlocks(&block, 1);
+  }
   Push(lists, 0, address, AddressMap::FreeKey());
 }
 

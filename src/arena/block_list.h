@@ -85,6 +85,12 @@ constexpr size_t SlotCount(size_t capacity) { return capacity + 2; }
 // The second word of a block: the free key while the block is in a list.
 inline uint64_t& KeyOf(uintptr_t block) { return reinterpret_cast<uint64_t*>(block)[1]; }
 
+// What a large run carries instead on its way home, where it travels alone.
+inline uint64_t PostedKey(uint64_t free_key) { return ~free_key; }
+inline bool CarriesEitherKey(uintptr_t block, uint64_t free_key) {
+  return (KeyOf(block) ^ free_key) + 1 <= 1;
+}
+
 // Pops a block off list `c`; kBottomMark if it is empty.
 inline uintptr_t Pop(BlockList* lists, size_t c) {
   const uintptr_t block = lists[c][-1];

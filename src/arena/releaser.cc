@@ -33,7 +33,7 @@ void Releaser::Start() {
     thread_.store(kRefused, std::memory_order_relaxed);
     return;
   }
-  const size_t held = central_->mapped_bytes() + huge_->live_bytes() + huge_->cached_bytes();
+  const size_t held = central_->mapped_bytes() + huge_->committed_bytes();
   if (held <= g_options.background_start_mib * kMiB) return;
   uint32_t expected = kNone;
   if (!thread_.compare_exchange_strong(expected, kRunning, std::memory_order_relaxed)) return;

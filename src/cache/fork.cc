@@ -22,7 +22,7 @@ void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_user_heaps.lock().Acquire();
   g_heap.arenas.lock().Acquire();
   g_caches.lock().Acquire();
-  ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Acquire(); });
+  ForEachArena([](Arena* arena) { arena->AcquireForFork(); });
   g_quarantine.lock().Acquire();
   g_heap.central.lock().Acquire();
   g_heap.huge.lock().Acquire();
@@ -38,7 +38,7 @@ void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   g_heap.huge.lock().Release();
   g_heap.central.lock().Release();
   g_quarantine.lock().Release();
-  ForEachArena([](Arena* arena) ABSL_NO_THREAD_SAFETY_ANALYSIS { arena->lock().Release(); });
+  ForEachArena([](Arena* arena) { arena->ReleaseAfterFork(); });
   g_caches.lock().Release();
   g_heap.arenas.lock().Release();
   g_user_heaps.lock().Release();

@@ -65,7 +65,7 @@ size_t SendForeign(ThreadCache* cache, SizeClass c, uintptr_t* blocks, size_t co
     if (owner == id) {
       blocks[own++] = blocks[i];
     } else {
-      KeyOf(blocks[i]) = 0;  // parcels hold blocks without a key
+      KeyOf(blocks[i]) = 0;  // such parcels hold blocks without a key
       SendHome(cache, blocks[i], owner, ClassBytes(c));
     }
   }

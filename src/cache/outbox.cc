@@ -72,7 +72,7 @@ bool Outbox::Add(uintptr_t block, size_t bytes, uint16_t owner, Arena* home, Are
     Parcel* const parcel = NewParcel(ParcelSize::kSmall, home, metadata);
     if (parcel == nullptr) return false;
     // Marked, so that a second free is told at once: a line more for so many bytes is little.
-    KeyOf(block) = AddressMap::FreeKey();
+    KeyOf(block) = PostedKey(AddressMap::FreeKey());
     Parcel::Put(parcel->places, block);
     parcel->count = 1;
     parcel->bytes = bytes;

@@ -3,7 +3,8 @@
 //
 // The blocks are not touched here: their lines may be in another core's cache, and their next
 // owner is to find them there. So a block that is freed twice is noticed by its address while it
-// waits here, and after that by its key and its arena's bitmap.
+// waits here, and after that by its key and its arena's bitmap. A large run above kParcelBytes is
+// the exception: it is posted alone, and marked with a key.
 //
 // Owner: its cache's thread; not thread-safe.
 #ifndef CMA_CACHE_OUTBOX_H_

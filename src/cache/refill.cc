@@ -9,16 +9,17 @@
 namespace cma {
 namespace {
 
-// So many misses in a row on another CPU, each after one of another thread, and a thread moves to that
-// CPU's arena. Half and double
-// are within the spread of larson_server/8 and thread_phases/8.
+// So many visits in a row (misses, lists that overflow, large runs that go back) on another CPU,
+// each after one of another thread, and a thread moves to that CPU's arena. Half and double are
+// within the spread of larson_server/8 and thread_phases/8.
 constexpr int16_t kMovesBeforeSwitch = 8;
-// So many misses in a row, instead, for a thread that has moved to an arena for its memory. Not varied;
-// seen in kv_server.
-constexpr int16_t kMissesToStay = 1000;
-// So many misses on the CPU of its own arena, each after one of another thread, and a thread moves to an
-// arena that nobody has, if there is one: there are more CPUs than arenas, or a thread that ended has
-// left one. With an eighth of it young threads, in the simulated larson-like load, move too often.
+// So many visits in a row, instead, for a thread that has moved to an arena for its memory. Not
+// varied; seen in kv_server.
+constexpr int16_t kVisitsToStay = 1000;
+// So many visits on the CPU of its own arena, each after one of another thread, and a thread moves
+// to an arena that nobody has, if there is one: there are more CPUs than arenas, or a thread that
+// ended has left one. With an eighth of it young threads, in the simulated larson-like load, move
+// too often.
 constexpr uint8_t kMeetingsBeforeSwitch = 64;
 
 // Larger blocks take what is free elsewhere before a slab is opened for them: few live of each
@@ -46,7 +47,7 @@ void FollowMemory(ThreadCache* cache) {
   Arena* const arena = g_heap.arenas.WithMuchFree(cache->arena);
   if (arena == nullptr) return;
   arena->Join();
-  cache->cpu_changed = -kMissesToStay;
+  cache->cpu_changed = -kVisitsToStay;
   MoveTo(cache, arena);
 }
 

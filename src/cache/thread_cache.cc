@@ -169,7 +169,8 @@ bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign)
   auto* const pointer = reinterpret_cast<void*>(block);
   const uint64_t key = AddressMap::FreeKey();
   // In its own thread's even if the program has written over the key since.
-  if ((KeyOf(block) == key && IsFree(0, pointer)) || spares.HoldsOf(block, bytes)) [[unlikely]] {
+  if ((CarriesEitherKey(block, key) && IsFree(0, pointer)) || spares.HoldsOf(block, bytes))
+      [[unlikely]] {
     ReportDoubleFree(pointer, bytes);
   }
   if (!spares.IsWanted(bytes)) return false;
@@ -214,7 +215,8 @@ bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign)
 // goes to its arena. Reports one that waits already.
 void KeepOrGive(ThreadCache* cache, uintptr_t block) {
   Superblock* const superblock = g_address_map.FindSuperblock(block);
-  const size_t bytes = size_t{UsedGranulesAt(superblock, block)} << kGranuleShift;
+  const size_t granules = superblock != nullptr ? UsedGranulesAt(superblock, block) : 0;
+  const size_t bytes = granules << kGranuleShift;
   SpareRuns& spares = cache->spares;
   if (bytes == 0 || spares.HoldsOf(block, bytes)) {
     ReportDoubleFree(reinterpret_cast<void*>(block), bytes);
@@ -252,9 +254,9 @@ void KeepOrGive(ThreadCache* cache, uintptr_t block) {
   const size_t bytes = size_t{granules} << kGranuleShift;
   SpareRuns& spares = cache->spares;
   const uint64_t key = AddressMap::FreeKey();
-  if (superblock->arena.load(std::memory_order_relaxed) != cache->owner || KeyOf(block) == key ||
-      !spares.IsWanted(bytes) || !spares.HasRoomFor(bytes) || spares.HoldsOf(block, bytes))
-      [[unlikely]] {
+  if (superblock->arena.load(std::memory_order_relaxed) != cache->owner ||
+      CarriesEitherKey(block, key) || !spares.IsWanted(bytes) || !spares.HasRoomFor(bytes) ||
+      spares.HoldsOf(block, bytes)) [[unlikely]] {
     return FreeLargeOtherwise(pointer, cache, superblock, bytes);
   }
   KeyOf(block) = key;

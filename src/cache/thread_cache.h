@@ -59,8 +59,8 @@ struct ThreadCache {
   std::array<uint8_t, kSmallClasses> served_elsewhere{};
   uint8_t soon_in_a_row = 0;  // such misses that came soon after one of their class
   Milliseconds swept = 0;    // when the lists were last looked over
-  int16_t cpu_changed = 0;   // misses in a row on another arena's CPU, after one of another thread
-  uint8_t met_here = 0;      // misses on its arena's CPU, after one of another thread
+  int16_t cpu_changed = 0;   // visits in a row on another arena's CPU, after one of another thread
+  uint8_t met_here = 0;      // visits on its arena's CPU, after one of another thread
   bool mixed = false;        // lists may hold blocks of other arenas
   std::atomic<bool> in_slow_path{false};  // a fork's child must not trust the lists
   size_t grown_bytes = 0;    // what the lists have grown by, and large runs have claimed

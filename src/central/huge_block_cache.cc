@@ -103,7 +103,10 @@ void HugeBlocks::PutOnCpu(Block* block) {
   Block* const of_other_thread = slots_.Put(cpu, block);
   if (of_other_thread != nullptr) Cache(of_other_thread);
   if (displaced != nullptr) return Cache(displaced);
-  if (free_.held_bytes() + bytes <= LeastThatMayWait(bytes)) return;
+  // Where little may wait the CPUs are summed up; else what is on the others counts as live.
+  const size_t waits =
+      g_options.huge_cache_mib * kMiB < kMostOnCpus ? cached_bytes() : free_.held_bytes() + bytes;
+  if (waits <= LeastThatMayWait(waits)) return;
   bool too_much;
   {
     LockGuard guard(lock_);
@@ -254,7 +257,7 @@ void HugeBlocks::Cache(Block* block) {
 
 HugeBlocks::Moment HugeBlocks::Look() const {
   const size_t cached = cached_bytes();
-  const size_t committed = committed_.load(std::memory_order_relaxed);
+  const size_t committed = committed_bytes();
   const size_t all_committed = limit_->committed();
   return {cached, committed - std::min(committed, cached),
           all_committed - std::min(all_committed, cached)};
@@ -266,12 +269,10 @@ bool HugeBlocks::HoldsTooMuch() const {
          free_.empty_bytes() > kEmptyBytes + moment.live;
 }
 
-// What may wait in any case where one of so many bytes waits on its CPU; what is on the others,
-// which it does not look at, counts as live.
-size_t HugeBlocks::LeastThatMayWait(size_t bytes) const {
-  const size_t committed = committed_.load(std::memory_order_relaxed);
-  const size_t cached = std::min(committed, free_.held_bytes() + bytes);
-  return std::min<size_t>(ShareThatWaits(committed - cached), g_options.huge_cache_mib * kMiB);
+// What may wait in any case where so much does.
+size_t HugeBlocks::LeastThatMayWait(size_t waits) const {
+  const size_t live = committed_bytes() - std::min(committed_bytes(), waits);
+  return std::min<size_t>(ShareThatWaits(live), g_options.huge_cache_mib * kMiB);
 }
 
 // What the heap has committed without what waits here. What was freed last on each CPU counts as in

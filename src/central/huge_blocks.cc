@@ -70,8 +70,9 @@ bool HugeBlocks::Commit(size_t bytes) {
 }
 
 void HugeBlocks::Uncommit(size_t bytes) {
-  limit_->Uncommit(bytes);
+  // In this order: a fork's child that finds one of them done takes nothing off the limit twice.
   committed_.fetch_sub(bytes, std::memory_order_relaxed);
+  limit_->Uncommit(bytes);
 }
 
 std::byte* HugeBlocks::MapCommitted(size_t bytes, size_t alignment) {
@@ -249,7 +250,7 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
 void HugeBlocks::ForgetOthers() {
   slots_.Recount();
   const size_t known = table_.CountBytes() + cached_bytes();
-  const size_t committed = committed_.load(std::memory_order_relaxed);
+  const size_t committed = committed_bytes();
   Uncommit(committed - std::min(committed, known));
 }
 

@@ -79,6 +79,8 @@ class HugeBlocks {
   // For statistics, in bytes; each a moment's truth.
   size_t live_bytes() const { return Look().live; }
   size_t live_count() const { return table_.count(); }
+  // Of blocks that live, and of what waits with memory.
+  size_t committed_bytes() const { return committed_.load(std::memory_order_relaxed); }
   size_t cached_bytes() const { return free_.held_bytes() + slots_.bytes(); }  // free, with memory
   size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
   // Whether Release() may find something, now or later.
@@ -120,7 +122,7 @@ class HugeBlocks {
     size_t in_use;
   };
   Moment Look() const;
-  size_t LeastThatMayWait(size_t bytes) const;
+  size_t LeastThatMayWait(size_t waits) const;
   bool HoldsTooMuch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t MostThatWaits(const Moment& moment, UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeToEmpty(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
@@ -154,7 +156,7 @@ class HugeBlocks {
   HugeSlots slots_;
   HugeRanges free_;  // changed and searched under lock_, asked how much without
   RecentPeak peak_in_use_ ABSL_GUARDED_BY(lock_);
-  std::atomic<size_t> committed_{0};  // by blocks that live and what waits with memory
+  std::atomic<size_t> committed_{0};
   std::atomic<uint32_t> moves_{0};
   std::atomic<size_t> returned_bytes_{0};
 };

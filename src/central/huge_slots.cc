@@ -33,19 +33,15 @@ HugeBlock* HugeSlots::Put(uint32_t cpu, HugeBlock* block) {
 
 void HugeSlots::Recount() {
   Slot* const slots = Get();
-  for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end; ++i) {
+  size_t used = 0;
+  for (size_t i = 0; slots != nullptr && i < kSlots; ++i) {
+    if (!slots[i].is_used.load(std::memory_order_relaxed)) continue;
     const HugeBlock* const block = slots[i].block.load(std::memory_order_relaxed);
     slots[i].bytes.store(block != nullptr ? block->bytes : 0, std::memory_order_relaxed);
+    end_.store(i + 1, std::memory_order_relaxed);
+    ++used;
   }
-}
-
-size_t HugeSlots::bytes() const {
-  const Slot* const slots = Get();
-  size_t bytes = 0;
-  for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end; ++i) {
-    bytes += slots[i].bytes.load(std::memory_order_relaxed);
-  }
-  return bytes;
+  used_.store(used, std::memory_order_relaxed);
 }
 
 }  // namespace cma

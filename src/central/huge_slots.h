@@ -55,7 +55,15 @@ class HugeSlots {
   }
 
   // Bytes of all of them; a moment's truth.
-  size_t bytes() const;
+  size_t bytes() const {
+    const Slot* const slots = Get();
+    size_t bytes = 0;
+    for (size_t i = 0, end = end_.load(std::memory_order_relaxed); slots != nullptr && i < end;
+         ++i) {
+      bytes += slots[i].bytes.load(std::memory_order_relaxed);
+    }
+    return bytes;
+  }
   // How many slots have been used, with that of this CPU.
   size_t CountWith(uint32_t cpu) const {
     const Slot* const slot = SlotOf(cpu);

@@ -107,13 +107,15 @@ Account* HugeTable::AccountOf(const std::byte* start) {
 
 template <typename F>
 void HugeTable::ForEach(F f) {
-  for (size_t bucket = 0; bucket < kBuckets; ++bucket) {
-    Stripe* const stripe = StripeOf(bucket);
-    if (stripe == nullptr) return;
-    LockGuard guard(stripe->lock);
-    for (const HugeBlock* block = stripe->buckets[bucket % kBucketsOfStripe]; block != nullptr;
-         block = block->chain) {
-      f(*block);
+  Table* const table = Get();
+  for (size_t i = 0; table != nullptr && i < kStripes; ++i) {
+    Stripe& stripe = table->stripes[i];
+    LockGuard guard(stripe.lock);
+    for (size_t bucket = 0; bucket < kBucketsOfStripe; ++bucket) {
+      for (const HugeBlock* block = stripe.buckets[bucket]; block != nullptr;
+           block = block->chain) {
+        f(*block);
+      }
     }
   }
 }

@@ -18,6 +18,7 @@ void* AllocateInHeap(UserHeap& heap, size_t alignment, size_t size, UserHeap::Co
     taken = heap.Take(size, alignment, contents);
   }
   g_heap.releaser.MaybeStart();
+  if (size > kLargeMax) g_heap.releaser.NoteFreed();  // as in AllocateHuge()
   return OrNoMemory(taken.block);
 }
 

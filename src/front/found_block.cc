@@ -32,7 +32,7 @@ FoundBlock FindBlock(const char* operation, const void* block) {
   }
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) ReportWrongPointer(operation, block);
-  if (run.bytes() <= SpareRuns::kMostBytes && CarriesKey(address) &&
+  if (run.bytes() <= SpareRuns::kMostBytes && CarriesEitherKey(address, AddressMap::FreeKey()) &&
       IsFree(run.bytes() <= kMediumMax ? LargerClassOf(run.bytes()) : 0, block)) {
     ReportWrongPointer(operation, block);
   }

@@ -133,6 +133,18 @@ TEST_F(ForkTest, TheChildAllocatesFreesAndForksAgain) {
   cma_free(before);
 }
 
+TEST_F(ForkTest, TheChildForgetsAHugeBlockThatAnotherThreadHadInHand) {
+  auto* const start = static_cast<std::byte*>(cma_malloc(3'000'000));
+  HugeBlock* const lost = g_heap.huge.table().LeaveMoved(start);
+  ASSERT_NE(lost, nullptr);
+
+  EXPECT_EQ(StatusOfChild([] { return g_heap.huge.live_bytes() == 0 ? 0 : 1; }), 0);
+
+  EXPECT_GE(g_heap.huge.live_bytes(), 3'000'000u);
+  g_heap.huge.table().Enter(lost);
+  cma_free(start);
+}
+
 TEST_F(ForkTest, TheParentGoesOnAsBefore) {
   const IdleThread other;
 

@@ -25,6 +25,8 @@ class MemoryElsewhereTest : public cma_test::TwoArenas {
         cma_free(run);
       }
     }
+    LockGuard guard(other_->lock());
+    other_->DrainInbox();
   }
 
   // Allocates more than a superblock holds of `bytes` each.

@@ -933,6 +933,20 @@ TEST_F(HugeBlocksTest, ALowerBoundHoldsForWhatWaitsOnCpus) {
   ExpectHeldIsMapped();
 }
 
+TEST_F(HugeBlocksTest, AllCpusTogetherKeepToALowBound) {
+  g_options.huge_cache_mib = 8;
+  const size_t sizes[] = {7 * kMiB, 4 * kMiB, 2 * kMiB, 2 * kMiB};
+  std::vector<std::byte*> blocks;
+  for (const size_t bytes : sizes) blocks.push_back(Take(bytes));
+
+  for (uint32_t cpu = 0; cpu < 4; ++cpu) {
+    os_.RunOn(cpu);
+    ASSERT_TRUE(huge_.Give(blocks[cpu]));
+    EXPECT_LE(huge_.cached_bytes(), 8 * kMiB);
+  }
+  ExpectHeldIsMapped();
+}
+
 TEST_F(HugeBlocksTest, OtherCpusKeepWhatWouldBeOfNoHelp) {
   const std::vector<std::byte*> blocks = TakeMany(2, 2 * kMiB);
   const auto [lower, upper] = std::minmax(blocks[0], blocks[1]);

@@ -87,6 +87,8 @@ TEST_F(HugeSlotsTest, CountsAnew) {
   slots_.Recount();
 
   EXPECT_EQ(slots_.bytes(), 6 * kMiB);
+  EXPECT_EQ(slots_.CountWith(1), 2u);
+  EXPECT_EQ(slots_.CountWith(3), 3u);
 }
 
 TEST_F(HugeSlotsTest, TheYoungStay) {
