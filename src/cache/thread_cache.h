@@ -1,7 +1,6 @@
 // One thread's free blocks: the whole fast path of malloc and free.
 //
-// Owner:     its thread; no lock, no atomic operation but for large runs, which others may take
-// away
+// Owner:     its thread; no lock, no atomic operation but for large runs, which others may take away
 //            (SpareRuns). Other threads read depths for statistics (a moment's truth). A fork's
 //            child empties the caches of threads that it lacks.
 // Lists:     one stack per size class. A miss fetches half a list from the arena, an overflow
