@@ -1,41 +1,19 @@
 #include "cache/thread_cache.h"
 
-#include <string.h>
-
-#include <algorithm>
-
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
-#include "cache/cache_registry.h"
+#include "cache/large_runs.h"
 #include "cache/list_upkeep.h"
 #include "cache/refill.h"
+#include "cache/slow_path.h"
 #include "cache/uncached.h"
 #include "cache/wrong_pointer.h"
-#include "heaps/user_heaps.h"
 #include "report/fault.h"
 #include "slabs/mixed_slab.h"
 
 namespace cma {
 
 namespace {
-
-// Time between two looks for lists that are not used. Half and double the same in kv_store/1 and
-// idle_threads.
-constexpr Milliseconds kSweepDelay = 100;
-// Misses and overflows between two looks at the clock. Half and double the same in slot_churn/1 and
-// larson_server/1.
-constexpr uint32_t kStepEvents = 32;
-
-void CountEvent(ThreadCache* cache) {
-  const uint32_t event = ++cache->events;
-  if (event % kStepEvents != 0) [[likely]]
-    return;
-  const Milliseconds now = g_heap.central.os().now();
-  g_heap.releaser.Step(now);
-  if (now < cache->swept + kSweepDelay) return;
-  cache->swept = now;
-  SweepLists(cache);
-}
 
 // Other arenas' blocks, so many, that a thread which ends takes home itself: a second free of one
 // is noticed from then on. More wait on with the cache, as they did while the thread lived. In the
@@ -70,35 +48,6 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   Push(cache->lists.data(), c, block, g_address_map.FreeKey());
 }
 
-// While it lives, a fork's child does not trust the cache's lists.
-class SlowPath {
- public:
-  explicit SlowPath(ThreadCache* cache)
-      : cache_(cache), within_another_(cache->in_slow_path.load(std::memory_order_relaxed)) {
-    cache_->in_slow_path.store(true, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
-  ~SlowPath() {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    cache_->in_slow_path.store(within_another_, std::memory_order_relaxed);
-  }
-
- private:
-  ThreadCache* const cache_;
-  const bool within_another_;  // EmptyCache() of a thread that moves to another arena
-};
-
-// Whether the block was one of a heap that the program has made; it is back there then.
-bool GiveToUserHeap(uintptr_t block, size_t bytes, uint16_t owner) {
-  UserHeap* const heap = g_user_heaps.OfArena(owner);
-  if (heap == nullptr) [[likely]]
-    return false;
-  MaybeZero(reinterpret_cast<void*>(block), bytes);
-  heap->Give(reinterpret_cast<std::byte*>(block), bytes);
-  g_heap.releaser.NoteFreed();
-  return true;
-}
-
 void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   if (GiveToUserHeap(block, ClassBytes(c), owner)) [[unlikely]]
     return;
@@ -130,138 +79,16 @@ void FreeCached(uintptr_t block, SizeClass c, uint16_t owner) {
   g_heap.releaser.NoteFreed();
 }
 
-// Of what a cache may claim in all, large runs may have one in so many: lists need the rest. Not
-// varied; it matters from 16 threads on.
-constexpr size_t kShareOfSpares = 2;
-
-// Whether there is room for a large run of so many bytes to wait with the thread, after others have
-// gone and the budget was asked. REQUIRES: such a one is wanted.
-[[gnu::noinline]] bool MakeRoomForSpare(ThreadCache* cache, size_t bytes) {
-  SlowPath slow(cache);
-  SpareRuns& spares = cache->spares;
-  if (!spares.is_open()) {
-    uintptr_t* const memory = cache->arrays.Take(SpareRuns::kTableWords, g_heap.metadata);
-    if (memory == nullptr) return false;
-    spares.Open(memory);
-    g_caches.NoteSpares();
-  }
-  spares.DropStolen();
-  if (bytes > spares.room()) {
-    const size_t missing = RoundUp(bytes - spares.room(), SpareRuns::kClaimBytes);
-    if (SpareRuns::kFreeBytes + spares.claimed() + missing <= SpareRuns::kAllBytes &&
-        g_caches.Claim(cache, missing, kShareOfSpares)) {
-      spares.Allow(missing);
-    }
-  }
-  if (bytes > SpareRuns::kFreeBytes + spares.claimed()) return false;
-  while (!spares.HasRoomFor(bytes)) {
-    const uintptr_t spare = spares.TakeAny();
-    if (spare == 0) return spares.HasRoomFor(bytes);
-    GiveSpare(spare);
-  }
-  return true;
-}
-
-// Whether the large run waits with the thread from now on. Reports one that waits with any.
-// REQUIRES: kMediumMax < bytes <= SpareRuns::kMostBytes.
-bool KeepRun(ThreadCache* cache, uintptr_t block, size_t bytes, bool is_foreign) {
-  SpareRuns& spares = cache->spares;
-  auto* const pointer = reinterpret_cast<void*>(block);
-  const uint64_t key = AddressMap::FreeKey();
-  // In its own thread's even if the program has written over the key since.
-  if ((CarriesEitherKey(block, key) && IsFree(0, pointer)) || spares.HoldsOf(block, bytes))
-      [[unlikely]] {
-    ReportDoubleFree(pointer, bytes);
-  }
-  if (!spares.IsWanted(bytes)) return false;
-  // It may be on its way home already: its arena will tell.
-  if (is_foreign && cache->outbox.RecentOf(block) == block) [[unlikely]]
-    return false;
-  if (!spares.HasRoomFor(bytes) && !MakeRoomForSpare(cache, bytes)) return false;
-  KeyOf(block) = key;
-  spares.Add(block, bytes);
-  g_heap.releaser.NoteFreed();
-  return true;
-}
-
 // Runs that wait in no list, and, where there is no unit map, small blocks.
 [[gnu::noinline]] void FreeOther(void* pointer, Superblock* superblock) {
   const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
   const Run run = UsedRunAt(superblock, pointer);
   if (run.length != 0) {
-    if (GiveToUserHeap(AddressOf(pointer), run.bytes(), owner)) return;
-    MaybeZero(pointer, run.bytes());
-    g_heap.arenas.Existing(owner)->GiveRun(run);
-    return g_heap.releaser.NoteFreed();
+    return FreeUncachedRun(run, owner);
   }
   const SizeClass c = SmallClassAt(superblock, pointer);
   if (c == 0) ReportWrongPointer("free", pointer);
   FreeCached(AddressOf(pointer), c, owner);
-}
-
-// A large run of another arena, on its way home, if that is not easy.
-[[gnu::noinline]] void SendLargeHome(uintptr_t block, size_t bytes, Superblock* superblock,
-                                     uint16_t owner) {
-  ThreadCache* const cache = CurrentCache();
-  if (cache == nullptr || owner == cache->owner) {
-    return FreeOther(reinterpret_cast<void*>(block), superblock);
-  }
-  SlowPath slow(cache);
-  CountEvent(cache);
-  SendHome(cache, block, owner, bytes);
-}
-
-// A large run that has come home, and carries the key: it waits with the thread if it is wanted, or
-// goes to its arena. Reports one that waits already.
-void KeepOrGive(ThreadCache* cache, uintptr_t block) {
-  Superblock* const superblock = g_address_map.FindSuperblock(block);
-  const size_t granules = superblock != nullptr ? UsedGranulesAt(superblock, block) : 0;
-  const size_t bytes = granules << kGranuleShift;
-  SpareRuns& spares = cache->spares;
-  if (bytes == 0 || spares.HoldsOf(block, bytes)) {
-    ReportDoubleFree(reinterpret_cast<void*>(block), bytes);
-  }
-  if (!spares.IsWanted(bytes) || (!spares.HasRoomFor(bytes) && !MakeRoomForSpare(cache, bytes))) {
-    return GiveSpare(block);
-  }
-  spares.Add(block, bytes);
-}
-
-// A large run of a length that may wait, but not as a matter of course; or it is to go home.
-[[gnu::noinline]] void FreeLargeOtherwise(void* pointer, ThreadCache* cache, Superblock* superblock,
-                                          size_t bytes) {
-  const uintptr_t block = AddressOf(pointer);
-  const uint16_t owner = superblock->arena.load(std::memory_order_relaxed);
-  if (IsUserHeap(owner)) [[unlikely]]
-    return FreeOther(pointer, superblock);
-  const bool is_foreign = owner != cache->owner;
-  if (KeepRun(cache, block, bytes, is_foreign)) return;
-  if (!is_foreign) {
-    FreeOther(pointer, superblock);
-    ThreadCache::HomeArena(cache);
-    return;
-  }
-  if (bytes <= Outbox::kParcelBytes && cache->outbox.TryAdd(block, bytes, size_t{owner} + 1))
-    return;
-  SendLargeHome(block, bytes, superblock, owner);
-}
-
-// A large run of a length that may wait: of the own arena, wanted, and with room, as a rule. Nothing
-// is called on the way.
-[[gnu::noinline]] void FreeLarge(void* pointer, ThreadCache* cache, Superblock* superblock,
-                                 uint32_t granules) {
-  const uintptr_t block = AddressOf(pointer);
-  const size_t bytes = size_t{granules} << kGranuleShift;
-  SpareRuns& spares = cache->spares;
-  const uint64_t key = AddressMap::FreeKey();
-  if (superblock->arena.load(std::memory_order_relaxed) != cache->owner ||
-      CarriesEitherKey(block, key) || !spares.IsWanted(bytes) || !spares.HasRoomFor(bytes) ||
-      spares.HoldsOf(block, bytes)) [[unlikely]] {
-    return FreeLargeOtherwise(pointer, cache, superblock, bytes);
-  }
-  KeyOf(block) = key;
-  spares.Add(block, bytes);
-  g_heap.releaser.NoteFreed();
 }
 
 // A block of another arena, on its way home. It is not looked at: its lines may be in its owner's
@@ -396,25 +223,6 @@ void ThreadCache::FreeSlow(void* pointer, ThreadCache* cache, size_t unit, size_
                             AddressMap::PlaceOf(entry))) [[unlikely]] {
     FreeOddly(pointer, cache, unit);
   }
-}
-
-bool ThreadCache::FetchSpares(ThreadCache* cache) {
-  Arena* const arena = cache->arena;
-  if (!arena->HasPost()) return false;
-  SlowPath slow(cache);
-  uintptr_t slots[SlotCount(SpareRuns::kRuns)] = {kBottomMark};
-  slots[SlotCount(SpareRuns::kRuns) - 1] = kFullMark;
-  // List 0 is of use for a moment: while this thread frees nothing.
-  BlockList& runs = cache->lists[0];
-  runs = slots + 1;
-  {
-    LockGuard guard(arena->lock());
-    arena->DrainInbox(cache->lists.data());
-  }
-  const uintptr_t* const end = runs;
-  runs = g_no_slots + 1;
-  for (const uintptr_t* run = slots + 1; run != end; ++run) KeepOrGive(cache, *run);
-  return end != slots + 1;
 }
 
 Arena* ThreadCache::HomeArena(ThreadCache* cache, size_t missed_bytes) {

@@ -87,10 +87,6 @@ struct ThreadCache {
   // many bytes, if it is not 0, of which none was kept.
   static Arena* HomeArena(ThreadCache* cache, size_t missed_bytes = 0);
 
-  // Takes in what others have posted to the cache's arena; whether there were large runs, of which
-  // those that are wanted wait with the thread then.
-  static bool FetchSpares(ThreadCache* cache);
-
   // After the OS has refused memory: gives it everything that is free and within reach.
   static void Reclaim();
 

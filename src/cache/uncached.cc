@@ -5,6 +5,7 @@
 #include "arena/heap.h"
 #include "cache/thread_cache.h"
 #include "hardening/quarantine.h"
+#include "heaps/user_heaps.h"
 #include "options/options.h"
 #include "report/fault.h"
 
@@ -72,6 +73,23 @@ void FreeUncached(uintptr_t block, SizeClass c, uint16_t owner) {
     if (oldest.address == 0) return;
     Leave(oldest);
   }
+}
+
+bool GiveToUserHeap(uintptr_t block, size_t bytes, uint16_t owner) {
+  UserHeap* const heap = g_user_heaps.OfArena(owner);
+  if (heap == nullptr) [[likely]]
+    return false;
+  MaybeZero(reinterpret_cast<void*>(block), bytes);
+  heap->Give(reinterpret_cast<std::byte*>(block), bytes);
+  g_heap.releaser.NoteFreed();
+  return true;
+}
+
+void FreeUncachedRun(const Run& run, uint16_t owner) {
+  if (GiveToUserHeap(AddressOf(run.address()), run.bytes(), owner)) return;
+  MaybeZero(run.address(), run.bytes());
+  g_heap.arenas.Existing(owner)->GiveRun(run);
+  g_heap.releaser.NoteFreed();
 }
 
 void EmptyQuarantine() {

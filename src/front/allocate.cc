@@ -4,6 +4,7 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
+#include "cache/large_runs.h"
 #include "front/or_no_memory.h"
 #include "heaps/block_shape.h"
 #include "runs/zero_run.h"
@@ -44,7 +45,7 @@ void* TakeSpare(size_t bytes, size_t alignment) {
   Arena* const arena =
       cache != nullptr ? ThreadCache::HomeArena(cache, bytes) : g_heap.arenas.Current();
   if (arena == nullptr) return OrNoMemory(nullptr);
-  if (cache != nullptr && bytes > kMediumMax && ThreadCache::FetchSpares(cache)) {
+  if (cache != nullptr && bytes > kMediumMax && FetchSpares(cache)) {
     if (void* const spare = TakeSpare(bytes, alignment)) return spare;
   }
   void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);

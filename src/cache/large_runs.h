@@ -1,0 +1,26 @@
+// What becomes of large runs that are freed: they wait with the thread (SpareRuns) if one like them
+// was asked for, go home in the outbox if another arena owns them, or straight to their arena.
+//
+// For the cache's owner; not thread-safe. Arenas are locked one at a time.
+#ifndef CMA_CACHE_LARGE_RUNS_H_
+#define CMA_CACHE_LARGE_RUNS_H_
+
+#include <cstdint>
+
+#include "cache/thread_cache.h"
+#include "central/superblock.h"
+
+namespace cma {
+
+// Frees the run that starts at `pointer`. As a rule it is of the own arena, wanted, and has room to
+// wait: nothing is called then. Reports one that is free already.
+// REQUIRES: kMediumMax < its length, in granules, and that is at most SpareRuns::kMostBytes.
+void FreeLarge(void* pointer, ThreadCache* cache, Superblock* superblock, uint32_t granules);
+
+// Takes in what others have posted to the cache's arena; whether there were large runs, of which
+// those that are wanted wait with the thread then.
+bool FetchSpares(ThreadCache* cache);
+
+}  // namespace cma
+
+#endif  // CMA_CACHE_LARGE_RUNS_H_
