@@ -142,6 +142,8 @@ class alignas(kIsolation) Arena {
   size_t FreeRunBytes() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return runs_.free_granules() << kGranuleShift;
   }
+  // In runs that are lent, waiting ones as well. The same.
+  size_t LentRunBytes() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return run_lent_bytes_; }
   size_t SuperblockBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return runs_.superblock_count() * kSuperblockBytes;
   }

@@ -98,14 +98,11 @@ Arena* ArenaSet::WithMuchFree(const Arena* home) const {
   return nullptr;
 }
 
-std::byte* ArenaSet::TakeRun(Arena* home, size_t bytes, size_t alignment,
-                             ZeroPages* zero_pages) const {
+std::byte* ArenaSet::TakeFreeRun(Arena* home, size_t bytes, size_t alignment,
+                                 ZeroPages* zero_pages) const {
   if (std::byte* run = home->TakeRun(bytes, alignment, zero_pages, Growth::kNone)) return run;
-  if (Arena* const other = WithMuchFree(home)) {
-    std::byte* run = other->TakeRun(bytes, alignment, zero_pages, Growth::kNone);
-    if (run != nullptr) return run;
-  }
-  return home->TakeRun(bytes, alignment, zero_pages);
+  Arena* const other = WithMuchFree(home);
+  return other != nullptr ? other->TakeRun(bytes, alignment, zero_pages, Growth::kNone) : nullptr;
 }
 
 Arena* ArenaSet::AcquireNear(Arena* home) {

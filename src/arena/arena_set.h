@@ -65,9 +65,8 @@ class ArenaSet {
     return taken;
   }
 
-  // As Arena::TakeRun() of `home`; but before that takes another superblock, another arena that
-  // has much free is asked.
-  std::byte* TakeRun(Arena* home, size_t bytes, size_t alignment, ZeroPages* zero_pages) const;
+  // As Arena::TakeRun() of `home` that does not grow; or of another arena that has much free.
+  std::byte* TakeFreeRun(Arena* home, size_t bytes, size_t alignment, ZeroPages* zero_pages) const;
   // Another arena than `home` with much memory in free runs; nullptr if there is none.
   Arena* WithMuchFree(const Arena* home) const;
 

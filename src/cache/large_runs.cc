@@ -1,5 +1,7 @@
 #include "cache/large_runs.h"
 
+#include <algorithm>
+
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
@@ -19,6 +21,10 @@ namespace {
 // varied; it matters from 16 threads on.
 constexpr size_t kShareOfSpares = 2;
 
+// Of what the thread's arena has lent in large runs, one byte in so many may wait with it, within
+// the limits of SpareRuns. Chosen by large_churn/8 of 36 to 228 KiB.
+constexpr size_t kShareOfLent = 8;
+
 // Whether there is room for a large run of so many bytes to wait with the thread, after others have
 // gone and the budget was asked. REQUIRES: such a one is wanted.
 [[gnu::noinline]] bool MakeRoomForSpare(ThreadCache* cache, size_t bytes) {
@@ -33,7 +39,9 @@ constexpr size_t kShareOfSpares = 2;
   spares.DropStolen();
   if (bytes > spares.room()) {
     const size_t missing = RoundUp(bytes - spares.room(), SpareRuns::kClaimBytes);
-    if (SpareRuns::kFreeBytes + spares.claimed() + missing <= SpareRuns::kAllBytes &&
+    const size_t most = std::clamp(cache->arena->LentRunBytes() / kShareOfLent,
+                                   SpareRuns::kAllBytes, SpareRuns::kMostOfAll);
+    if (SpareRuns::kFreeBytes + spares.claimed() + missing <= most &&
         g_caches.Claim(cache, missing, kShareOfSpares)) {
       spares.Allow(missing);
     }
@@ -160,6 +168,19 @@ bool FetchSpares(ThreadCache* cache) {
   runs = g_no_slots + 1;
   for (const uintptr_t* run = slots + 1; run != end; ++run) KeepOrGive(cache, *run);
   return end != slots + 1;
+}
+
+std::byte* TakeRunFor(ThreadCache* cache, Arena* arena, size_t bytes, size_t alignment,
+                      ZeroPages* zero_pages) {
+  if (std::byte* run = g_heap.arenas.TakeFreeRun(arena, bytes, alignment, zero_pages)) return run;
+  if (cache != nullptr) {
+    SlowPath slow(cache);
+    if (GiveSpares(cache)) {
+      std::byte* run = arena->TakeRun(bytes, alignment, zero_pages, Growth::kNone);
+      if (run != nullptr) return run;
+    }
+  }
+  return arena->TakeRun(bytes, alignment, zero_pages);
 }
 
 }  // namespace cma

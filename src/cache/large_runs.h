@@ -5,8 +5,10 @@
 #ifndef CMA_CACHE_LARGE_RUNS_H_
 #define CMA_CACHE_LARGE_RUNS_H_
 
+#include <cstddef>
 #include <cstdint>
 
+#include "arena/arena.h"
 #include "cache/thread_cache.h"
 #include "central/superblock.h"
 
@@ -20,6 +22,11 @@ void FreeLarge(void* pointer, ThreadCache* cache, Superblock* superblock, uint32
 // Takes in what others have posted to the cache's arena; whether there were large runs, of which
 // those that are wanted wait with the thread then.
 bool FetchSpares(ThreadCache* cache);
+
+// A run of the arena, as Arena::TakeRun(), of which none waits. Before the arena grows, those that
+// wait with the thread go home, as they may be what is missing. `cache` may be null.
+std::byte* TakeRunFor(ThreadCache* cache, Arena* arena, size_t bytes, size_t alignment,
+                      ZeroPages* zero_pages);
 
 }  // namespace cma
 

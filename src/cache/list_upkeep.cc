@@ -149,10 +149,15 @@ void GiveSpare(uintptr_t block) {
   g_heap.releaser.NoteFreed();
 }
 
-void GiveSpares(ThreadCache* cache) {
-  cache->spares.StealAll(GiveSpare);
+bool GiveSpares(ThreadCache* cache) {
+  bool any = false;
+  cache->spares.StealAll([&any](uintptr_t block) {
+    GiveSpare(block);
+    any = true;
+  });
   g_caches.Unclaim(cache, cache->spares.claimed());
   cache->spares.Forget();
+  return any;
 }
 
 void SweepLists(ThreadCache* cache) {

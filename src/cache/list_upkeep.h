@@ -42,9 +42,11 @@ void GiveOne(Arena* arena, uintptr_t block);
 // it.
 void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes);
 
-// A large run, straight home; and all that wait with the thread.
+// A large run, straight home.
 void GiveSpare(uintptr_t block);
-void GiveSpares(ThreadCache* cache);
+
+// All that wait with the thread; whether there were any.
+bool GiveSpares(ThreadCache* cache);
 
 // Gives the `count` oldest blocks of the list back: for good, or for others to take soon.
 enum class GiveFor { kGood, kReuse };

@@ -3,7 +3,7 @@
 //
 // They wait by length, in classes of which there are 16 per doubling; a request takes one of its
 // own class that is long enough, or of the next ones. (A run is cut as long as was asked for, so
-// this is where a block may be longer: by up to a half, and long ones by up to three sixteenths.
+// this is where a block may be longer: by up to a half, and long ones by up to five sixteenths.
 // What waits holds memory anyway.)
 //
 // Owner:     its cache's thread; not thread-safe. But for StealAll(): the holder of the registry's
@@ -30,14 +30,16 @@ class SpareRuns {
   // Bytes of a run that may wait: all large ones, as they are cut.
   static constexpr size_t kMostBytes = kLargeMax + kSlotBytes;
   // Of all of them: what each thread may keep, and what it may with a part of the budget of all
-  // caches, which it claims in steps.
+  // caches, which it claims in steps; more than kAllBytes where its arena has lent much.
   static constexpr size_t kFreeBytes = 256 * kKiB;
   static constexpr size_t kAllBytes = 1280 * kKiB;
+  static constexpr size_t kMostOfAll = 2304 * kKiB;
   static_assert(kMostBytes <= kAllBytes);
   static constexpr size_t kClaimBytes = 256 * kKiB;
   static_assert((kAllBytes - kFreeBytes) % kClaimBytes == 0);
+  static_assert((kMostOfAll - kFreeBytes) % kClaimBytes == 0);
 
-  static constexpr size_t kRuns = 32;
+  static constexpr size_t kRuns = 48;
 
   constexpr SpareRuns() = default;
 
@@ -84,7 +86,7 @@ class SpareRuns {
   }
 
   // Where they wait, once there is one: so many words.
-  static constexpr size_t kTableWords = 64;
+  static constexpr size_t kTableWords = 96;
   bool is_open() const { return table_.load(std::memory_order_relaxed) != nullptr; }
   void Open(uintptr_t* memory);
   // What may wait beyond kFreeBytes.
@@ -195,14 +197,16 @@ class SpareRuns {
   }
   // Runs up to here wait if their class was asked for twice of late; longer ones, of which few have
   // room, if the last two requests for such were for one length. Bytes. Chosen by large_churn/1 and
-  // simulated large blocks: where lengths are random each that waits keeps free runs apart.
-  static constexpr size_t kShortBytes = 160 * kKiB;
+  // /2 (the default blocks) and simulated large blocks: where lengths are random each that waits
+  // keeps free runs apart.
+  static constexpr size_t kShortBytes = 256 * kKiB;
   static constexpr size_t kNoBytes = size_t{1} << kAddressBits;  // no run is as long
-  // Whether a run of `length` bytes may be taken for `bytes`. Half as much more was chosen by
-  // large_churn/1 of 16 to 116 KiB, three sixteenths by large_churn/1 and simulated large blocks.
+  // Up to here a run may be taken that is longer by a half, from there by five sixteenths. Bytes.
+  // Chosen by large_churn/1 of 16 to 116 KiB, and /2 of 160 to 256 KiB.
+  static constexpr size_t kHalfLongerTo = 160 * kKiB;
   static constexpr bool Serves(size_t length, size_t bytes) {
     return length - bytes <=
-           (bytes > kShortBytes ? bytes / 8 + bytes / 16 : bytes / 2);  // not if shorter
+           (bytes > kHalfLongerTo ? bytes / 4 + bytes / 16 : bytes / 2);  // not if shorter
   }
 
   uintptr_t TakeIfFits(unsigned c, size_t bytes, size_t alignment) {

@@ -48,7 +48,7 @@ void* TakeSpare(size_t bytes, size_t alignment) {
   if (cache != nullptr && bytes > kMediumMax && FetchSpares(cache)) {
     if (void* const spare = TakeSpare(bytes, alignment)) return spare;
   }
-  void* block = g_heap.arenas.TakeRun(arena, bytes, alignment, zero_pages);
+  void* block = TakeRunFor(cache, arena, bytes, alignment, zero_pages);
   if (block == nullptr) [[unlikely]] {
     const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
     block = g_heap.arenas.FromAny(arena, take);

@@ -176,7 +176,6 @@ TEST_F(ArenaSetTest, ThreadsThatNeedTheSameArenaGetOne) {
   for (const Arena* arena : got) EXPECT_EQ(arena, arenas_.Existing(3));
 }
 
-// Before a superblock more is taken, what lies free in another arena is.
 TEST_F(ArenaSetTest, ARunComesFromAnotherArenaThatHasMuchFree) {
   Arena* const home = arenas_.At(0);
   Arena* const other = arenas_.At(1);
@@ -185,19 +184,20 @@ TEST_F(ArenaSetTest, ARunComesFromAnotherArenaThatHasMuchFree) {
 
   EXPECT_EQ(arenas_.WithMuchFree(home), other);
   EXPECT_EQ(arenas_.WithMuchFree(other), nullptr);
-  const std::byte* const run = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
+  const std::byte* const run = arenas_.TakeFreeRun(home, kLargeMax, 64, nullptr);
 
   EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(run))), other);
 }
 
-TEST_F(ArenaSetTest, ARunComesFromHomeIfItHasOneOrNobodyHasMuch) {
+TEST_F(ArenaSetTest, ARunComesFromHomeIfItHasOne) {
   Arena* const home = arenas_.At(0);
-  const std::byte* const first = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
+  EXPECT_EQ(arenas_.TakeFreeRun(home, kLargeMax, 64, nullptr), nullptr) << "nobody has";
+  ASSERT_NE(home->TakeRun(kLargeMax, 64, nullptr), nullptr);
   MakeMuchFree(*arenas_.At(1));
-  const std::byte* const second = arenas_.TakeRun(home, kLargeMax, 64, nullptr);
 
-  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(first))), home);
-  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(second))), home);
+  const std::byte* const run = arenas_.TakeFreeRun(home, kLargeMax, 64, nullptr);
+
+  EXPECT_EQ(arenas_.Owner(map_.FindSuperblock(AddressOf(run))), home);
 }
 
 TEST_F(ArenaSetTest, ASuperblocksOwnerIsTheArenaThatHasIt) {

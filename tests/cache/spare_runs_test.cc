@@ -49,14 +49,14 @@ TEST_F(SpareRunsTest, OneIsTakenForWhatItWasCutForAndALittleLess) {
 }
 
 // The longest that a request may get, and the shortest, at every length: longer by a half for
-// requests of up to 160 KiB, and by three sixteenths for others.
+// requests of up to 160 KiB, and by five sixteenths for others.
 TEST_F(SpareRunsTest, NoneIsShorterOrMuchLonger) {
   constexpr size_t kShort = 160 * kKiB;
   for (size_t run = kMediumMax + kLargeStep; run <= kLargeMax; run += kLargeStep) {
     spares_.Add(kRun, run);
     EXPECT_EQ(spares_.Take(std::min(run + kLargeStep, kLargeMax + kLargeStep)), 0u) << run;
     for (const bool is_short : {true, false}) {
-      const size_t least = is_short ? run * 2 / 3 : run * 16 / 19;
+      const size_t least = is_short ? run * 2 / 3 : run * 16 / 21;
       const size_t too_short = least - kLargeStep;
       const size_t enough = least + kLargeStep;
       const bool is_limit = is_short ? enough <= kShort : too_short > kShort;
@@ -110,7 +110,7 @@ TEST_F(SpareRunsTest, AClassThatIsNoLongerMissedIsNoLongerWanted) {
 
 TEST_F(SpareRunsTest, ALongOneIsWantedIfTheLastTwoLongRequestsWereForItsLength) {
   EXPECT_FALSE(spares_.IsWanted(kLongBytes));
-  for (const size_t between : {200 * kKiB, kLongBytes - kLargeStep}) {
+  for (const size_t between : {300 * kKiB, kLongBytes - kLargeStep}) {
     Miss(kLongBytes);
     Miss(between);
     Miss(kLongBytes);
@@ -122,7 +122,7 @@ TEST_F(SpareRunsTest, ALongOneIsWantedIfTheLastTwoLongRequestsWereForItsLength) 
   EXPECT_TRUE(spares_.IsWanted(kLongBytes)) << "the one between was short";
   EXPECT_TRUE(spares_.IsWanted(kLongBytes + kSlotBytes)) << "it would serve";
   EXPECT_FALSE(spares_.IsWanted(kLongBytes - kLargeStep));
-  EXPECT_FALSE(spares_.IsWanted(200 * kKiB));
+  EXPECT_FALSE(spares_.IsWanted(300 * kKiB));
 }
 
 TEST_F(SpareRunsTest, BytesAndNumberAreLimited) {
@@ -133,12 +133,12 @@ TEST_F(SpareRunsTest, BytesAndNumberAreLimited) {
   }
   EXPECT_FALSE(spares_.HasRoomFor(kBytes));
 
-  spares_.Allow(SpareRuns::kAllBytes - SpareRuns::kFreeBytes);
+  spares_.Allow(SpareRuns::kMostOfAll - SpareRuns::kFreeBytes);
   size_t count = most;
   for (; spares_.HasRoomFor(kMediumMax + kLargeStep); ++count) {
     spares_.Add((count + 1) * kRun, kMediumMax + kLargeStep);
   }
-  EXPECT_EQ(count, 32u);
+  EXPECT_EQ(count, 48u);
   EXPECT_EQ(spares_.Count(), count);
   EXPECT_EQ(spares_.AllBytes(), most * kBytes + (count - most) * (kMediumMax + kLargeStep));
 }
@@ -354,6 +354,40 @@ TEST_F(KeptRunTest, MoreThanEachThreadMayKeepIsClaimedAndLaterNoLonger) {
   GiveSpares(t_cache);
   EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
   EXPECT_EQ(t_cache->grown_bytes, grown);
+}
+
+TEST_F(KeptRunTest, MoreMayWaitWhereTheArenaHasLentMuch) {
+  const auto most = [](size_t lent) {
+    ThreadCache::FlushCurrent();
+    std::vector<void*> lasting(lent / kLargeMax);
+    for (void*& block : lasting) block = cma_malloc(kLargeMax);
+    std::vector<void*> blocks(30);
+    for (void*& block : blocks) block = cma_malloc(kBytes);
+    for (void* block : blocks) cma_free(block);
+    const size_t waiting = t_cache->spares.AllBytes();
+    for (void* block : lasting) cma_free(block);
+    return waiting;
+  };
+  EXPECT_EQ(most(0), SpareRuns::kAllBytes / kBytes * kBytes);
+  EXPECT_EQ(most(8 * SpareRuns::kMostOfAll), SpareRuns::kMostOfAll / kBytes * kBytes);
+}
+
+// It may be what the arena lacks.
+TEST_F(KeptRunTest, ItGoesHomeBeforeTheArenaGrows) {
+  const auto superblocks = [] {
+    LockGuard guard(t_cache->arena->lock());
+    return t_cache->arena->SuperblockBytes();
+  };
+  for (const size_t bytes : {kLargeMax, size_t{4000}}) {
+    for (int i = 0; i < 3; ++i) cma_free(cma_malloc(kBytes));
+    ASSERT_GE(t_cache->spares.AllBytes(), kBytes);
+    const size_t before = superblocks();
+    std::vector<void*> blocks;
+    while (superblocks() == before) blocks.push_back(cma_malloc(bytes));
+
+    EXPECT_EQ(t_cache->spares.AllBytes(), 0u) << bytes;
+    for (void* block : blocks) cma_free(block);
+  }
 }
 
 TEST_F(KeptRunTest, NoneGoesForOneThatCannotStay) {
