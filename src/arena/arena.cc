@@ -104,7 +104,7 @@ size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growt
   for (; n < want; ++n) {
     const Run run = runs_.TakeRun(length, 1, nullptr, growth);
     if (run.length == 0) break;
-    run_lent_bytes_ += run.bytes();
+    CountLent(run.bytes());
     out[n] = run.address();
   }
   std::reverse(out, out + n);
@@ -221,7 +221,7 @@ void Arena::GiveSmall(SizeClass c, std::byte* const* blocks, size_t count) {
 void Arena::GiveOneRun(Superblock* superblock, std::byte* block) {
   const Run run = UsedRunAt(superblock, block);
   if (run.length == 0) [[unlikely]] ReportDoubleFree(block, 0);
-  run_lent_bytes_ -= run.bytes();
+  CountLent(-run.bytes());
   runs_.GiveRun(run);
 }
 
@@ -313,7 +313,7 @@ std::byte* Arena::TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_
   const Run run = runs_.TakeRun(GranulesOf(bytes), static_cast<uint32_t>(granule_alignment),
                                 zero_pages, growth);
   if (run.length == 0) return nullptr;
-  run_lent_bytes_ += run.bytes();
+  CountLent(run.bytes());
   return run.address();
 }
 
@@ -323,16 +323,16 @@ void Arena::GiveRun(const Run& run) {
   if (UsedRunAt(run.superblock, run.address()).length != run.length) {
     ReportDoubleFree(run.address(), run.bytes());
   }
-  run_lent_bytes_ -= run.bytes();
+  CountLent(-run.bytes());
   runs_.GiveRun(run);
 }
 
 size_t Arena::ResizeRun(const Run& run, size_t bytes) {
   LockGuard guard(lock_);
-  run_lent_bytes_ -= run.bytes();
+  CountLent(-run.bytes());
   const bool resized = runs_.ResizeRun(run, GranulesOf(bytes));
   const size_t usable = (resized ? RunAt(run.superblock, run.start) : run).bytes();
-  run_lent_bytes_ += usable;
+  CountLent(usable);
   return usable;
 }
 

@@ -142,8 +142,8 @@ class alignas(kIsolation) Arena {
   size_t FreeRunBytes() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return runs_.free_granules() << kGranuleShift;
   }
-  // In runs that are lent, waiting ones as well. The same.
-  size_t LentRunBytes() const ABSL_NO_THREAD_SAFETY_ANALYSIS { return run_lent_bytes_; }
+  // In runs that are lent, those that wait in caches and depots as well. A moment's truth.
+  size_t LentRunBytes() const { return run_lent_bytes_.load(std::memory_order_relaxed); }
   size_t SuperblockBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return runs_.superblock_count() * kSuperblockBytes;
   }
@@ -208,6 +208,10 @@ class alignas(kIsolation) Arena {
   // far as it is known, and what serves every class is not looked at closely.
   using MixedLists = std::array<IntrusiveList<Slab>, std::bit_width(kUnitBytes / kMinAlignment)>;
 
+  // So many bytes more in runs that are lent, modulo 2^64.
+  void CountLent(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
+    run_lent_bytes_.store(LentRunBytes() + bytes, std::memory_order_relaxed);
+  }
   size_t TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth)
@@ -284,7 +288,7 @@ class alignas(kIsolation) Arena {
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   bool held_by_fork_ = false;  // the forking thread's alone
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
-  size_t run_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
+  std::atomic<size_t> run_lent_bytes_{0};  // written with the lock held
   // Written by other CPUs: apart from what the owner uses.
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
   std::atomic<uint32_t> inbox_weight_{0};            // of what has come since it was last emptied

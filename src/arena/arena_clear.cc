@@ -20,7 +20,7 @@ void Arena::Clear() {
   slabs_ = 0;
   slab_block_bytes_ = 0;
   small_lent_bytes_ = 0;
-  run_lent_bytes_ = 0;
+  run_lent_bytes_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace cma

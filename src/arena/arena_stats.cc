@@ -54,7 +54,7 @@ ArenaStats Arena::Stats(ArenaClassStats* classes) {
   stats.superblock_bytes = runs_.superblock_count() * kSuperblockBytes;
   stats.slab_bytes = slabs_ * kUnitBytes;
   stats.small_lent_bytes = small_lent_bytes_;
-  stats.run_lent_bytes = run_lent_bytes_;
+  stats.run_lent_bytes = LentRunBytes();
   stats.free_run_bytes = runs_.free_granules() << kGranuleShift;
   // Acquire pairs with the release in Post(). Only a holder of the lock takes parcels out.
   for (const Parcel* parcel = inbox_.load(std::memory_order_acquire); parcel != nullptr;

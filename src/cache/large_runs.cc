@@ -21,9 +21,13 @@ namespace {
 // varied; it matters from 16 threads on.
 constexpr size_t kShareOfSpares = 2;
 
-// Of what the thread's arena has lent in large runs, one byte in so many may wait with it, within
-// the limits of SpareRuns. Chosen by large_churn/8 of 36 to 228 KiB.
+// Of what the thread's arena has lent in runs, one byte in so many may wait with it, within the
+// limits of SpareRuns. Asked when more is claimed. Chosen by large_churn/8 of 36 to 228 KiB.
 constexpr size_t kShareOfLent = 8;
+
+// Misses and overflows between two times that a thread gives all that wait back rather than let its
+// arena grow: where that is short again so soon, nothing would ever wait.
+constexpr uint32_t kEventsBetweenGiving = 32;
 
 // Whether there is room for a large run of so many bytes to wait with the thread, after others have
 // gone and the budget was asked. REQUIRES: such a one is wanted.
@@ -173,12 +177,10 @@ bool FetchSpares(ThreadCache* cache) {
 std::byte* TakeRunFor(ThreadCache* cache, Arena* arena, size_t bytes, size_t alignment,
                       ZeroPages* zero_pages) {
   if (std::byte* run = g_heap.arenas.TakeFreeRun(arena, bytes, alignment, zero_pages)) return run;
-  if (cache != nullptr) {
+  if (cache != nullptr && cache->events - cache->gave_spares >= kEventsBetweenGiving) {
     SlowPath slow(cache);
-    if (GiveSpares(cache)) {
-      std::byte* run = arena->TakeRun(bytes, alignment, zero_pages, Growth::kNone);
-      if (run != nullptr) return run;
-    }
+    cache->gave_spares = cache->events;
+    GiveSpares(cache);
   }
   return arena->TakeRun(bytes, alignment, zero_pages);
 }

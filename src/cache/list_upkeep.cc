@@ -149,15 +149,10 @@ void GiveSpare(uintptr_t block) {
   g_heap.releaser.NoteFreed();
 }
 
-bool GiveSpares(ThreadCache* cache) {
-  bool any = false;
-  cache->spares.StealAll([&any](uintptr_t block) {
-    GiveSpare(block);
-    any = true;
-  });
+void GiveSpares(ThreadCache* cache) {
+  cache->spares.StealAll(GiveSpare);
   g_caches.Unclaim(cache, cache->spares.claimed());
   cache->spares.Forget();
-  return any;
 }
 
 void SweepLists(ThreadCache* cache) {

@@ -42,11 +42,9 @@ void GiveOne(Arena* arena, uintptr_t block);
 // it.
 void SendHome(ThreadCache* cache, uintptr_t block, uint16_t owner, size_t bytes);
 
-// A large run, straight home.
+// A large run, straight home; and all that wait with the thread.
 void GiveSpare(uintptr_t block);
-
-// All that wait with the thread; whether there were any.
-bool GiveSpares(ThreadCache* cache);
+void GiveSpares(ThreadCache* cache);
 
 // Gives the `count` oldest blocks of the list back: for good, or for others to take soon.
 enum class GiveFor { kGood, kReuse };

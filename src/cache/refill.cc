@@ -165,8 +165,6 @@ SizeClass FillList(ThreadCache* cache, SizeClass c) {
     if (const SizeClass filled = FillFromElsewhere(cache, c); filled != 0) return filled;
   }
   if (Refill(cache, c, Growth::kBySlabs) != 0) return c;
-  // Large runs that wait with the thread may be what is missing.
-  if (GiveSpares(cache) && Refill(cache, c, Growth::kBySlabs) != 0) return c;
   FollowMemory(cache);
   Grow(cache, c, ListBytes(c));  // it may have lost its array
   if (cache->backing[c].capacity() == 0) return 0;

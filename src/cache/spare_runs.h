@@ -3,7 +3,7 @@
 //
 // They wait by length, in classes of which there are 16 per doubling; a request takes one of its
 // own class that is long enough, or of the next ones. (A run is cut as long as was asked for, so
-// this is where a block may be longer: by up to a half, and long ones by up to five sixteenths.
+// this is where a block may be longer: by up to a half, and above 160 KiB by five sixteenths.
 // What waits holds memory anyway.)
 //
 // Owner:     its cache's thread; not thread-safe. But for StealAll(): the holder of the registry's
@@ -65,7 +65,8 @@ class SpareRuns {
   // each is for another length the arena should have it at once, to merge. REQUIRES (these):
   // kMediumMax < bytes <= kMostBytes.
   bool IsWanted(size_t bytes) const {
-    if (bytes > kShortBytes) return Serves(bytes, long_wanted_);
+    // A run may have been cut longer than was asked for.
+    if (bytes > kShortBytes + kSlotBytes) return Serves(bytes, long_wanted_);
     return (wanted_ >> ClassOf(bytes) & 1) != 0;
   }
   bool HasRoomFor(size_t bytes) const { return bytes <= room_ && unused_ != kNone; }
@@ -196,9 +197,9 @@ class SpareRuns {
     return c < kClasses ? c : kClasses - 1;
   }
   // Runs up to here wait if their class was asked for twice of late; longer ones, of which few have
-  // room, if the last two requests for such were for one length. Bytes. Chosen by large_churn/1 and
-  // /2 (the default blocks) and simulated large blocks: where lengths are random each that waits
-  // keeps free runs apart.
+  // room, if the last two requests for such were for one length. Bytes. Chosen by large_churn/8
+  // (the default blocks) and simulated large blocks: where lengths are random each that waits keeps
+  // free runs apart.
   static constexpr size_t kShortBytes = 256 * kKiB;
   static constexpr size_t kNoBytes = size_t{1} << kAddressBits;  // no run is as long
   // Up to here a run may be taken that is longer by a half, from there by five sixteenths. Bytes.

@@ -125,6 +125,16 @@ TEST_F(SpareRunsTest, ALongOneIsWantedIfTheLastTwoLongRequestsWereForItsLength) 
   EXPECT_FALSE(spares_.IsWanted(300 * kKiB));
 }
 
+// The longest that is short, in a run that was cut longer than was asked for.
+TEST_F(SpareRunsTest, ARunALittleLongerThanWhatIsShortIsWantedLikeIt) {
+  constexpr size_t kShort = 256 * kKiB;
+  Miss(kShort);
+  Miss(kShort);
+
+  EXPECT_TRUE(spares_.IsWanted(kShort));
+  EXPECT_TRUE(spares_.IsWanted(kShort + kSlotBytes - kGranuleBytes));
+}
+
 TEST_F(SpareRunsTest, BytesAndNumberAreLimited) {
   const size_t most = SpareRuns::kFreeBytes / kBytes;
   for (size_t i = 1; i <= most; ++i) {
@@ -372,22 +382,71 @@ TEST_F(KeptRunTest, MoreMayWaitWhereTheArenaHasLentMuch) {
   EXPECT_EQ(most(8 * SpareRuns::kMostOfAll), SpareRuns::kMostOfAll / kBytes * kBytes);
 }
 
-// It may be what the arena lacks.
-TEST_F(KeptRunTest, ItGoesHomeBeforeTheArenaGrows) {
-  const auto superblocks = [] {
-    LockGuard guard(t_cache->arena->lock());
-    return t_cache->arena->SuperblockBytes();
-  };
-  for (const size_t bytes : {kLargeMax, size_t{4000}}) {
-    for (int i = 0; i < 3; ++i) cma_free(cma_malloc(kBytes));
-    ASSERT_GE(t_cache->spares.AllBytes(), kBytes);
-    const size_t before = superblocks();
-    std::vector<void*> blocks;
-    while (superblocks() == before) blocks.push_back(cma_malloc(bytes));
+// What two of them make together is what the arena lacks.
+class ScarceRunTest : public testing::Test {
+ protected:
+  static constexpr size_t kBoth = 2 * kBytes;
 
-    EXPECT_EQ(t_cache->spares.AllBytes(), 0u) << bytes;
-    for (void* block : blocks) cma_free(block);
+  ScarceRunTest() {
+    cma_free(cma_malloc(1));
+    ThreadCache::FlushCurrent();
+    arena_ = t_cache->arena;
+    std::byte* const room = arena_->TakeRun(kBoth, kGranuleBytes, nullptr);
+    for (size_t bytes = kLargeMax; bytes > kMediumMax; bytes -= kLargeStep) {
+      while (std::byte* run = arena_->TakeRun(bytes, kGranuleBytes, nullptr, Growth::kNone)) {
+        fill_.push_back(run);
+      }
+    }
+    cma_free(room);
+    ThreadCache::FlushCurrent();
+    for (int i = 0; i < 40; ++i) ThreadCache::HomeArena(t_cache);  // it gave none back of late
+    superblocks_ = Superblocks();
   }
+  ~ScarceRunTest() override {
+    for (std::byte* run : fill_) cma_free(run);
+    ThreadCache::FlushCurrent();
+  }
+
+  size_t Superblocks() {
+    LockGuard guard(arena_->lock());
+    return arena_->SuperblockBytes() / kSuperblockBytes;
+  }
+  size_t Grown() { return Superblocks() - superblocks_; }
+
+  // Two that wait, in all the room there is.
+  void LetTwoWait() {
+    void* const two[] = {cma_malloc(kBytes), cma_malloc(kBytes)};
+    for (void* run : two) cma_free(run);
+    EXPECT_EQ(t_cache->spares.AllBytes(), kBoth);
+    EXPECT_EQ(Grown(), 0u);
+  }
+
+  Arena* arena_ = nullptr;
+  std::vector<std::byte*> fill_;
+  size_t superblocks_ = 0;
+};
+
+TEST_F(ScarceRunTest, ThoseThatWaitGoHomeBeforeTheArenaGrows) {
+  LetTwoWait();
+
+  void* const served = cma_malloc(kBoth);
+
+  EXPECT_EQ(t_cache->spares.AllBytes(), 0u);
+  EXPECT_EQ(Grown(), 0u);
+  cma_free(served);
+}
+
+TEST_F(ScarceRunTest, TheArenaGrowsIfTheyHaveJustGoneHomeBefore) {
+  LetTwoWait();
+  cma_free(cma_malloc(kBoth));
+  GiveSpares(t_cache);  // it may have been wanted
+  LetTwoWait();
+
+  void* const served = cma_malloc(kBoth);
+
+  EXPECT_EQ(t_cache->spares.AllBytes(), kBoth);
+  EXPECT_EQ(Grown(), 1u);
+  cma_free(served);
 }
 
 TEST_F(KeptRunTest, NoneGoesForOneThatCannotStay) {
