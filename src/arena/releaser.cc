@@ -51,7 +51,9 @@ void Releaser::Wake() {
 
 void Releaser::Run() {
   for (;;) {
-    const uint32_t changes = delay_changes_.load(std::memory_order_relaxed);
+    // Acquire pairs with the release in NoteDelay(): after EndThread() either number is new.
+    const uint32_t changes = delay_changes_.load(std::memory_order_acquire);
+    if (!has_thread()) return;
     OsWaitFor(delay_changes_, changes, std::max<Milliseconds>(RoundPeriod(), 5));
     if (Round()) continue;
     // What was freed before idle_ was set is found by another round, what is freed after wakes us.
@@ -60,6 +62,9 @@ void Releaser::Run() {
       idle_.store(0, std::memory_order_relaxed);
       continue;
     }
+    // Sequentially consistent, as is idle_ above, with EndThread(): this sees what it has stored,
+    // or it sees that this waits.
+    if (thread_.load(std::memory_order_seq_cst) != kRunning) return;
     while (idle_.load(std::memory_order_relaxed) != 0) OsWait(idle_, 1);
   }
 }
@@ -131,8 +136,14 @@ bool Releaser::ReleaseAll() {
 }
 
 void Releaser::NoteDelay() {
-  delay_changes_.fetch_add(1, std::memory_order_relaxed);
+  delay_changes_.fetch_add(1, std::memory_order_release);
   OsWake(delay_changes_, 1);
+}
+
+void Releaser::EndThread() {
+  thread_.store(kRefused, std::memory_order_seq_cst);
+  NoteDelay();
+  if (idle_.exchange(0, std::memory_order_seq_cst) != 0) OsWake(idle_, 1);
 }
 
 void Releaser::ForgetThread() {

@@ -6,7 +6,9 @@
 // nothing to return. Before that, or where it cannot start, calls of the program do it, one
 // superblock at a time.
 //
-// Thread-safe. A forked child has no such thread and starts one again when it needs it.
+// Thread-safe. A forked child has no such thread and starts one again when it needs it. A process
+// that goes on after its main thread has ended does without: it is over when its last thread ends,
+// and this one would never.
 #ifndef CMA_ARENA_RELEASER_H_
 #define CMA_ARENA_RELEASER_H_
 
@@ -48,6 +50,9 @@ class Releaser {
   // The delay may have changed: the thread looks at it anew.
   void NoteDelay();
 
+  // The thread ends soon, and none starts again: the process's main thread ends.
+  void EndThread();
+
   // In the child of a fork: there is no thread.
   void ForgetThread();
 
@@ -66,7 +71,7 @@ class Releaser {
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
  private:
-  enum : uint32_t { kNone, kRunning, kRefused };
+  enum : uint32_t { kNone, kRunning, kRefused };  // kRefused: one that runs has to end
 
   void Start();
   void Wake();

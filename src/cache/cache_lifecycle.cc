@@ -49,6 +49,7 @@ void EndCache(ThreadCache* cache) {
 // The thread's blocks are what the next thread will want: it gets the cache as it is, unless the
 // next round of the releaser is sooner.
 void EndCacheAtExit(void* value) {
+  if (OsIsMainThread()) g_heap.releaser.EndThread();
   auto* cache = static_cast<ThreadCache*>(value);
   if (cache != t_cache) return;
   t_cache = &g_no_cache;
@@ -169,6 +170,7 @@ ThreadCache* CurrentCache() {
   EnsureHeap();
   if (IsHardened()) {
     EnsureForkHandlers();
+    if (calls == 0) OsSetThreadValue(&g_no_cache);  // its end is to be told all the same
     return nullptr;
   }
   cache = CacheForNewThread(make_one);

@@ -16,6 +16,9 @@ bool OsOnThreadExit(void (*destructor)(void*));
 // Sets the calling thread's value, not null, for the function above. It may allocate. errno kept.
 void OsSetThreadValue(void* value);
 
+// Whether the calling thread is the one that the process, or a fork's child, began with.
+bool OsIsMainThread();
+
 // Bytes of the process that are in memory (RSS), 0 if the kernel does not tell. errno kept.
 size_t OsResidentBytes();
 

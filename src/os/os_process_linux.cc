@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 
 #include "os/os_memory.h"
 #include "os/os_process.h"
 #include "os/small_file.h"
+#include "os/syscall.h"
 
 namespace cma {
 namespace {
@@ -28,6 +30,8 @@ void OsSetThreadValue(void* value) {
   pthread_setspecific(g_key, value);
   errno = saved;
 }
+
+bool OsIsMainThread() { return RawSyscall(SYS_gettid) == RawSyscall(SYS_getpid); }
 
 size_t OsResidentBytes() {
   char text[128];
