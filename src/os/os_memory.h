@@ -24,7 +24,8 @@ enum class Resized {
 struct OsOps {
   // Zero-filled memory; nullptr if refused. REQUIRES: bytes > 0, whole pages.
   std::byte* (*map)(size_t bytes);
-  // Address space that reads as zero and cannot be written until Allow; nullptr if refused.
+  // Address space that reads as zero and cannot be written until Allow; nullptr if refused, and if
+  // it would be more than an eighth of what the process may have (RLIMIT_AS).
   std::byte* (*reserve)(size_t bytes);
   // Makes reserved memory writable; false if refused. REQUIRES: whole pages.
   bool (*allow)(std::byte* start, size_t bytes);

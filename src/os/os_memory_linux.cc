@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,7 +53,11 @@ std::byte* MapAnonymous(size_t bytes, int protection, int flags) {
 
 std::byte* Map(size_t bytes) { return MapAnonymous(bytes, PROT_READ | PROT_WRITE, 0); }
 
-std::byte* Reserve(size_t bytes) { return MapAnonymous(bytes, PROT_READ, MAP_NORESERVE); }
+std::byte* Reserve(size_t bytes) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur / 8 < bytes) return nullptr;
+  return MapAnonymous(bytes, PROT_READ, MAP_NORESERVE);
+}
 
 bool Allow(std::byte* start, size_t bytes) {
   return RawSyscall(SYS_mprotect, reinterpret_cast<long>(start), static_cast<long>(bytes),
