@@ -34,7 +34,7 @@ size_t cma_malloc_usable_size(const void* block) noexcept { return cma::UsableSi
 size_t cma_good_size(size_t size) noexcept { return cma::GoodSize(size); }
 cma_sized_block cma_malloc_sized(size_t size) noexcept {
   void* const block = cma::Allocate(size);
-  return {block, block != nullptr ? cma::GoodSize(size) : 0};
+  return {block, block != nullptr ? cma::UsableBytes("cma_malloc_sized", block) : 0};
 }
 void* cma_aligned_calloc(size_t alignment, size_t count, size_t size) noexcept {
   return cma::AlignedCalloc(alignment, count, size);

@@ -98,4 +98,26 @@ TEST(GoodSizeTest, IsZeroForSizesThatAreTooLarge) {
   EXPECT_EQ(cma_good_size(Opaque(size_t{PTRDIFF_MAX} + 1)), 0u);
 }
 
+// A block that was longer may serve: what is said is what it has.
+TEST(MallocSizedTest, SaysHowLongTheBlockReallyIs) {
+  std::vector<void*> blocks(64);
+  uint64_t state = 1;
+  const auto random = [&state](size_t n) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return static_cast<size_t>(state >> 33) % n;
+  };
+  size_t longer = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    void*& block = blocks[random(blocks.size())];
+    cma_free(block);
+    const size_t size = random(i % 2 == 0 ? 16 * kKiB : 400 * kKiB);
+    const cma_sized_block got = cma_malloc_sized(size);
+    block = got.block;
+    ASSERT_EQ(got.bytes, cma_malloc_usable_size(got.block)) << size << " bytes";
+    longer += got.bytes > cma_good_size(size) ? 1 : 0;
+  }
+  for (void* block : blocks) cma_free(block);
+  EXPECT_GT(longer, 0u) << "this has tested nothing";
+}
+
 }  // namespace
