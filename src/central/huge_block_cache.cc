@@ -367,7 +367,7 @@ void HugeBlocks::MakeRoom(size_t limit, UpTo up_to) {
 // Whether what is freed may wait in the cache, with what the program has written there.
 bool HugeBlocks::KeepsFreed() const {
   return g_options.release_delay_ms != 0 && g_options.zero_on_free == 0 &&
-         !limit_->IsOverSoftLimit();
+         !limit_->IsOverSoftLimit() && !limit_->IsOverHardLimit();
 }
 
 // A block that is freed.

@@ -51,6 +51,11 @@ bool MemoryLimit::IsOverSoftLimit() const {
   return limit != 0 && committed() > limit;
 }
 
+bool MemoryLimit::IsOverHardLimit() const {
+  const size_t limit = g_options.hard_limit;
+  return limit != 0 && committed() > limit;
+}
+
 void MemoryLimit::MaybePurge(size_t committed) {
   const size_t limit = g_options.soft_limit;
   if (limit == 0 || committed <= limit) return;

@@ -43,6 +43,8 @@ class MemoryLimit {
   size_t committed() const { return committed_.load(std::memory_order_relaxed); }
 
   bool IsOverSoftLimit() const;
+  // It may have been lowered.
+  bool IsOverHardLimit() const;
   bool purge_due() const { return purge_due_.load(std::memory_order_relaxed); }
   // Everything that was free when the purge began has gone back.
   void PurgeDone();

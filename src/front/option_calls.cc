@@ -33,6 +33,8 @@ int ChangeOption(const char* name, const char* value) {
   }
   g_heap.limit.NoteOptions();
   if (g_heap.limit.purge_due()) g_heap.releaser.Purge();
+  // What is free would serve requests that the limit is to refuse.
+  if (g_heap.limit.IsOverHardLimit()) ThreadCache::Reclaim();
   g_heap.releaser.NoteDelay();
   return 0;
 }

@@ -177,4 +177,24 @@ TEST_F(LimitsTest, TheSoftLimitRefusesNothing) {
   EXPECT_GE(Stats().committed_bytes, 48 * kMiB);
 }
 
+// What was freed before would serve what the limit is to refuse, and so would what is freed after.
+TEST_F(LimitsTest, AHardLimitThatIsLoweredRefusesWhatComesNext) {
+  constexpr size_t kBytes = 40 * kMiB;
+  void* const kept = cma_malloc(kBytes);
+  void* const freed = cma_malloc(kBytes);
+  memset(kept, 1, kBytes);
+  memset(freed, 1, kBytes);
+  cma_free(freed);
+  Set("hard_limit", Stats().committed_bytes - kBytes - 20 * kMiB);
+
+  EXPECT_EQ(cma_malloc(kBytes), nullptr);
+  cma_free(kept);
+  EXPECT_EQ(cma_malloc(kBytes), nullptr) << "it waits";
+
+  Set("hard_limit", 0);
+  void* const again = cma_malloc(kBytes);
+  EXPECT_NE(again, nullptr);
+  cma_free(again);
+}
+
 }  // namespace
