@@ -191,7 +191,7 @@ typedef void (*cma_write_function)(void* context, const char* text, size_t bytes
 CMA_API int cma_stats_write(cma_stats_format format, cma_write_function write, void* context)
     CMA_NOEXCEPT;
 
-/* The same to a file descriptor. */
+/* The same to a file descriptor; -1 also if that takes no more, with the errno of write(2). */
 CMA_API int cma_stats_dump(int fd, cma_stats_format format) CMA_NOEXCEPT;
 
 /* cma_stats_dump(fd, CMA_STATS_TEXT). */

@@ -16,7 +16,7 @@ inline bool IsFormat(cma_stats_format format) {
   return false;
 }
 
-// Both return 0, or -1 with errno EINVAL.
+// Both return 0, or -1 with errno set: to EINVAL, or what write(2) has set it to.
 inline int WriteStatsAs(cma_stats_format format, const Sink& sink) {
   if (!IsFormat(format)) return -1;
   WriteStats(static_cast<StatsFormat>(format), sink);
@@ -25,8 +25,10 @@ inline int WriteStatsAs(cma_stats_format format, const Sink& sink) {
 
 inline int PrintStatsAs(int fd, cma_stats_format format) {
   if (!IsFormat(format)) return -1;
-  PrintStats(fd, static_cast<StatsFormat>(format));
-  return 0;
+  const int error = PrintStats(fd, static_cast<StatsFormat>(format));
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
 }
 
 }  // namespace cma

@@ -6,8 +6,8 @@
 
 namespace cma {
 
-// Writes all of `text`, as far as the descriptor takes it.
-void OsWrite(int fd, const char* text, size_t length);
+// Writes all of `text`, as far as the descriptor takes it; 0, or the error that ended it.
+int OsWrite(int fd, const char* text, size_t length);
 
 // abort(3).
 [[noreturn]] void OsAbort();

@@ -10,15 +10,16 @@
 
 namespace cma {
 
-void OsWrite(int fd, const char* text, size_t length) {
+int OsWrite(int fd, const char* text, size_t length) {
   while (length > 0) {
     const long n =
         RawSyscall(SYS_write, fd, reinterpret_cast<long>(text), static_cast<long>(length));
     if (n == -EINTR) continue;
-    if (n <= 0) return;
+    if (n <= 0) return n == 0 ? EIO : static_cast<int>(-n);
     text += n;
     length -= static_cast<size_t>(n);
   }
+  return 0;
 }
 
 void OsAbort() { abort(); }

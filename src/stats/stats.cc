@@ -32,11 +32,17 @@ void WriteStats(StatsFormat format, const Sink& sink) {
   }
 }
 
-void PrintStats(int fd, StatsFormat format) {
+int PrintStats(int fd, StatsFormat format) {
+  struct Output {
+    int fd;
+    int error;
+  } output = {fd, 0};
   const auto write = [](void* context, const char* text, size_t bytes) {
-    OsWrite(*static_cast<const int*>(context), text, bytes);
+    auto& to = *static_cast<Output*>(context);
+    if (to.error == 0) to.error = OsWrite(to.fd, text, bytes);
   };
-  WriteStats(format, {write, &fd});
+  WriteStats(format, {write, &output});
+  return output.error;
 }
 
 }  // namespace cma

@@ -28,8 +28,8 @@ struct Sink {
 // The statistics in one of the forms; nothing for kOff.
 void WriteStats(StatsFormat format, const Sink& sink);
 
-// The same to a descriptor.
-void PrintStats(int fd, StatsFormat format = StatsFormat::kText);
+// The same to a descriptor; 0, or the error that ended it.
+int PrintStats(int fd, StatsFormat format = StatsFormat::kText);
 
 }  // namespace cma
 

@@ -322,4 +322,12 @@ TEST_F(StatsTest, AnUnknownFormIsRefused) {
   }
 }
 
+TEST_F(StatsTest, ADescriptorThatTakesNothingIsAnError) {
+  for (const cma_stats_format format : {CMA_STATS_TEXT, CMA_STATS_JSON, CMA_STATS_PROMETHEUS}) {
+    errno = 0;
+    EXPECT_EQ(cma_stats_dump(-1, format), -1);
+    EXPECT_EQ(errno, EBADF);
+  }
+}
+
 }  // namespace

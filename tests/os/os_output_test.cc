@@ -21,7 +21,7 @@ TEST(OsOutputTest, EverythingIsWritten) {
 TEST(OsOutputTest, ABadDescriptorIsIgnoredAndErrnoKept) {
   errno = 4321;
 
-  OsWrite(-1, "text", 4);
+  EXPECT_EQ(OsWrite(-1, "text", 4), EBADF);
 
   EXPECT_EQ(errno, 4321);
 }
