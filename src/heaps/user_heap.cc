@@ -20,11 +20,18 @@ void ClearKey(std::byte* block) {
   if (key == AddressMap::FreeKey()) key = 0;
 }
 
+// Bytes of the name that have room, without a part of a character in UTF-8.
+size_t NameLength(const char* name) {
+  size_t length = strnlen(name, UserHeap::kNameBytes - 1);
+  while (length != 0 && (name[length] & 0xc0) == 0x80) --length;
+  return length;
+}
+
 }  // namespace
 
 void UserHeap::Open(const char* name, size_t limit) {
   Account::Open(limit);
-  const size_t length = name != nullptr ? strnlen(name, kNameBytes - 1) : 0;
+  const size_t length = name != nullptr ? NameLength(name) : 0;
   if (length != 0) memcpy(name_, name, length);
   name_[length] = 0;
   is_live_.store(true, std::memory_order_relaxed);

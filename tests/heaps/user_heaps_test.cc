@@ -321,6 +321,10 @@ TEST_F(UserHeapsTest, NamesAreCopiedAndCutOff) {
 
   EXPECT_EQ(heap->name(), std::string(UserHeap::kNameBytes - 1, 'x'));
   EXPECT_STREQ(heaps_.Make(nullptr, UserHeap::kNoLimit)->name(), "");
+  const std::string whole(UserHeap::kNameBytes - 2, 'x');
+  EXPECT_EQ(heaps_.Make((whole + "\u00e4").c_str(), UserHeap::kNoLimit)->name(), whole)
+      << "no half of a character";
+  EXPECT_EQ(heaps_.Make((whole + "yz").c_str(), UserHeap::kNoLimit)->name(), whole + "y");
 }
 
 TEST_F(UserHeapsTest, OnlyLiveHeapsAreGoneThrough) {
