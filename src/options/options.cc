@@ -57,11 +57,11 @@ size_t Likeness(const char* name, const char* text, size_t length) {
   return front + back;
 }
 
-// Of several names, fetched one by one.
+// Of several names, fetched one by one; nullptr if none is half like it.
 template <typename NameAt>
 const char* Nearest(size_t count, NameAt name_at, const char* text, size_t length) {
-  const char* best = name_at(0);
-  size_t most = 0;
+  const char* best = nullptr;
+  size_t most = (length - 1) / 2;
   for (size_t i = 0; i < count; ++i) {
     const size_t likeness = Likeness(name_at(i), text, length);
     if (likeness > most) {
@@ -100,12 +100,16 @@ Text& AddQuoted(Text& line, const char* text, size_t length) {
   return line.Add(" \"").Add(copy).Add("\" in CMA_OPTIONS is ignored");
 }
 
+Text& AddNearest(Text& line, const char* nearest) {
+  return nearest != nullptr ? line.Add("; did you mean ").Add(nearest).Add("?") : line;
+}
+
 void ReportUnknownName(const Item& item) {
   const char* nearest = Nearest(
       kOptionCount, [](size_t i) { return kOptions[i].name; }, item.name, item.name_length);
   Text line;
   AddQuoted(line.Add("cma: unknown option"), item.name, item.name_length);
-  line.Add("; did you mean ").Add(nearest).Add("? CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
+  AddNearest(line, nearest).Add("; CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
 }
 
 void ReportBadValue(const OptionInfo& option, const Item& item) {
@@ -115,7 +119,7 @@ void ReportBadValue(const OptionInfo& option, const Item& item) {
     const char* nearest = Nearest(
         option.most + 1, [&option](size_t i) { return option.words[i]; }, item.value,
         item.value_length);
-    line.Add("; did you mean ").Add(nearest).Add("?");
+    AddNearest(line, nearest);
   }
   AddRange(line.Add("; it takes "), option);
   line.Add("; CMA_OPTIONS=help lists all\n").WriteTo(kStderr);
