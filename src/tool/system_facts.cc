@@ -17,7 +17,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/constants.h"
 #include "base/units.h"
+#include "central/address_map.h"
 #include "os/os_cpu.h"
 #include "tool/process_files.h"
 
@@ -27,6 +29,9 @@ namespace {
 constexpr char kCgroups[] = "/sys/fs/cgroup";
 // Limits of cgroup v1 beyond this are none: it has no word for that.
 constexpr uint64_t kNoLimit = uint64_t{1} << 60;
+// Of the unit map, and of the least address space of which the library reserves it.
+constexpr uint64_t kUnitMapBytes = (uint64_t{1} << (kAddressBits - kUnitShift)) * sizeof(UnitEntry);
+constexpr uint64_t kLeastForUnitMap = 8 * kUnitMapBytes;
 
 std::string ReadLine(const std::string& path) {
   std::string line;
@@ -164,15 +169,19 @@ void AddRseq(pid_t pid, Lines& lines) {
                   : "a thread asks for its CPU with sched_getcpu()");
 }
 
+std::string OfAddressLimit(uint64_t limit) {
+  const std::string map = absl::StrCat("the map of ", kUnitMapBytes >> 30, " GiB");
+  if (limit >= kLeastForUnitMap) return absl::StrCat("free() looks blocks up in ", map);
+  return absl::StrCat("below ", kLeastForUnitMap >> 30, " GiB ", map,
+                      " is left out, and free() looks blocks up in a slower table");
+}
+
 void AddAddressLimit(pid_t pid, Lines& lines) {
   rlimit limit{};
   if (prlimit(pid, RLIMIT_AS, nullptr, &limit) != 0) return;
-  if (limit.rlim_cur == RLIM_INFINITY) {
-    lines.Add("address space", "not limited", "free() looks blocks up in a flat map");
-  } else {
-    lines.Add("address space", Bytes(limit.rlim_cur),
-              "where the map of 8 GiB does not fit, free() looks blocks up in a slower table");
-  }
+  const uint64_t bytes = limit.rlim_cur;
+  lines.Add("address space", bytes == RLIM_INFINITY ? "not limited" : Bytes(bytes),
+            OfAddressLimit(bytes));
 }
 
 }  // namespace

@@ -89,6 +89,17 @@ for fact in 'page size' 'huge pages' overcommit 'address space' 'cgroup memory' 
   expect 0 "^$fact +[^ ]" sh
 done
 
+# A limit of the address space decides about the map. It is 16 GiB, on AArch64 32 GiB.
+expect_under() {
+  local limit=$1 text=$2
+  (ulimit -S -v $((limit << 20)) && expect 0 "^address space +$text" sh)
+}
+(ulimit -S -v unlimited && expect 0 '^address space +not limited: .* the map of (16|32) GiB$' sh)
+expect_under 1024 '1048576 MiB: free\(\) looks blocks up in the map of (16|32) GiB$'
+expect_under 256 '262144 MiB: free\(\) looks blocks up in the map of (16|32) GiB$'
+expect_under 127 '130048 MiB: below (128|256) GiB the map of (16|32) GiB is left out'
+expect_under 4 '4096 MiB: below .* looks blocks up in a slower table$'
+
 # Wrong usage, and what cannot be found out.
 expect 2 'no program or process' ''
 expect 2 'unknown flag' --nonsense sh
