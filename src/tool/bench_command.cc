@@ -52,9 +52,9 @@ std::string Help() {
          "left out of the medians. Ctrl-C ends the measuring; what is done by then is printed and\n"
          "written.\n"
          "\n"
-         "Exit status: 0; 1 if a run failed or --out cannot be written, 2 for a wrong command "
-         "line,\n"
-         "130 after Ctrl-C.\n";
+         "Exit status: 0; 1 if a run failed or the results cannot be written, 2 for a wrong "
+         "command\n"
+         "line, 130 after Ctrl-C.\n";
 }
 
 int List(const BenchRequest& request) {

@@ -1,4 +1,9 @@
 // The `cma` command: finds the subcommand and hands it the rest of the command line.
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "tool/command.h"
 #include "tool/commands.h"
@@ -29,10 +34,20 @@ int Main(Arguments words) {
   return command->run(arguments);
 }
 
+// A disk that is full, or no stdout at all. Looked for once, when all is printed.
+int AfterOutput(int status) {
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  if (flushed && std::ferror(stdout) == 0) return status;
+  PrintError(absl::StrCat("cannot write to standard output",
+                          errno != 0 ? absl::StrCat(": ", std::strerror(errno)) : ""));
+  return status == kExitSuccess ? kExitFailure : status;
+}
+
 }  // namespace
 }  // namespace cma::tool
 
 int main(int argc, char** argv) {
   const auto words = static_cast<size_t>(argc > 0 ? argc - 1 : 0);
-  return cma::tool::Main({argv + 1, words});
+  return cma::tool::AfterOutput(cma::tool::Main({argv + 1, words}));
 }

@@ -22,7 +22,8 @@ std::string Help() {
 }
 
 int Print(const std::string& text) {
-  return std::fputs(text.c_str(), stdout) < 0 ? kExitFailure : kExitSuccess;
+  std::fputs(text.c_str(), stdout);
+  return kExitSuccess;
 }
 
 int Run(Arguments arguments) {
