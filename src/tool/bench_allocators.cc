@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "tool/elf_image.h"
 #include "tool/library_file.h"
 #include "tool/nearest_match.h"
 #include "tool/package_version.h"
@@ -93,13 +92,9 @@ absl::StatusOr<std::vector<BenchAllocator>> Choose(const std::vector<std::string
       return absl::InvalidArgumentError(absl::StrCat("--allocators names '", name, "' twice"));
     }
     if (equals != std::string::npos) {
+      if (name.empty()) return absl::InvalidArgumentError("--allocators: no name before '='");
       const absl::StatusOr<std::string> library = CheckLibrary(text.substr(equals + 1));
       if (!library.ok()) return library.status();
-      if (name.empty()) return absl::InvalidArgumentError("--allocators: no name before '='");
-      if (!DefinesFunction(*library, "malloc") || !DefinesFunction(*library, "free")) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("'", *library, "' defines no malloc and free: it is no allocator"));
-      }
       chosen.push_back({name, *library});
       continue;
     }

@@ -20,6 +20,11 @@ bool ReadAt(std::ifstream& file, size_t offset, T& value) {
   return static_cast<bool>(file.read(reinterpret_cast<char*>(&value), sizeof value));
 }
 
+// False if the file is not ELF.
+bool ReadHeader(std::ifstream& file, FileHeader& header) {
+  return ReadAt(file, 0, header) && std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
+}
+
 // The dynamic symbols of a library, and the characters of their names.
 struct DynamicSymbols {
   std::vector<ElfW(Sym)> symbols;
@@ -70,17 +75,21 @@ bool SameMachineAsThisTool(const FileHeader& header) {
 ElfKind ReadElfKind(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   FileHeader header{};
-  if (!ReadAt(file, 0, header)) return ElfKind::kNotElf;
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return ElfKind::kNotElf;
+  if (!ReadHeader(file, header)) return ElfKind::kNotElf;
   if (!SameMachineAsThisTool(header)) return ElfKind::kOtherMachine;
   return AsksForLoader(file, header) ? ElfKind::kDynamic : ElfKind::kStatic;
+}
+
+bool IsSharedObject(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  FileHeader header{};
+  return ReadHeader(file, header) && header.e_type == ET_DYN && SameMachineAsThisTool(header);
 }
 
 bool DefinesFunction(const std::string& path, absl::string_view name) {
   std::ifstream file(path, std::ios::binary);
   FileHeader header{};
-  if (!ReadAt(file, 0, header)) return false;
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return false;
+  if (!ReadHeader(file, header)) return false;
   const DynamicSymbols table = ReadDynamicSymbols(file, header);
   return std::any_of(table.symbols.begin(), table.symbols.end(), [&](const ElfW(Sym) & symbol) {
     return symbol.st_shndx != SHN_UNDEF && symbol.st_name < table.names.size() &&

@@ -1,4 +1,4 @@
-// What the header of an executable file says about how it is linked.
+// What the header of a program or a shared library says about how it is linked.
 #ifndef CMA_TOOL_ELF_IMAGE_H_
 #define CMA_TOOL_ELF_IMAGE_H_
 
@@ -16,6 +16,9 @@ enum class ElfKind {
 };
 
 ElfKind ReadElfKind(const std::string& path);
+
+// Whether it is a shared library, or laid out like one, for this machine.
+bool IsSharedObject(const std::string& path);
 
 // Whether the program or shared library defines the function for others.
 bool DefinesFunction(const std::string& path, absl::string_view name);

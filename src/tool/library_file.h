@@ -12,7 +12,8 @@ namespace cma::tool {
 // in the lib directory beside it (an installation).
 absl::StatusOr<std::string> FindLibrary();
 
-// Absolute path of the library at `path`, checked to be one that LD_PRELOAD can name.
+// Absolute path of the library at `path`, checked to be one that LD_PRELOAD can name and the loader
+// takes, and to be an allocator.
 absl::StatusOr<std::string> CheckLibrary(const std::string& path);
 
 }  // namespace cma::tool

@@ -69,4 +69,17 @@ echo 'no program' >"$scratch/file"
 expect_status 126 run -- "$scratch/file"
 expect_status 125 run --no-such-option -- true
 
+# Nor is a program run without cma because --lib names something else.
+refuse() {
+  expect_status 125 run --lib "$1" -- sh -c 'echo started'
+  grep -q "$2" "$scratch/err" && [[ ! -s $scratch/out ]] || fail "--lib $1: $(cat "$scratch/err")"
+}
+refuse /etc/passwd 'is no shared library'
+refuse "$(ldd "$CMA_TOOL" | sed -n 's/.*=> \(.*libgcc_s[^ ]*\) .*/\1/p')" 'defines no malloc and free'
+head -c 18 "$CMA_LIB" >"$scratch/other.so"
+printf '\xff\xff' >>"$scratch/other.so"
+tail -c +21 "$CMA_LIB" >>"$scratch/other.so"
+refuse "$scratch/other.so" 'is no shared library for this machine'
+expect_status 0 run --lib "$CMA_LIB" -- true
+
 echo "cma run: fine"

@@ -38,7 +38,7 @@ TEST(BenchAllocatorsTest, AnyLibraryWithAMallocHasTheNameThatItIsGiven) {
 
 TEST(BenchAllocatorsTest, WhatIsNoAllocatorIsRefused) {
   EXPECT_THAT(MessageFor("x=/proc/self/exe"), HasSubstr("defines no malloc and free"));
-  EXPECT_THAT(MessageFor("x=/etc/passwd"), HasSubstr("defines no malloc and free"));
+  EXPECT_THAT(MessageFor("x=/etc/passwd"), HasSubstr("is no shared library"));
   EXPECT_THAT(MessageFor("x=/no/such.so"), HasSubstr("no readable library"));
   EXPECT_THAT(MessageFor("=/etc/passwd"), HasSubstr("no name"));
   EXPECT_THAT(MessageFor("glibcc"), HasSubstr("did you mean 'glibc'?"));
