@@ -101,13 +101,18 @@ int Run(Arguments arguments) {
       return kExitFailure;
     }
   }
-  const BenchConditions conditions = DescribeConditions(*request, arguments);
+  BenchConditions conditions = DescribeConditions(*request, arguments);
   CatchInterrupts();
   BenchRunner runner(*request, *jobs, absl::StrCat(*directory, "/run_measured"), *allocators);
   absl::Status written = absl::OkStatus();
-  runner.Run([&](const BenchResults& results) {
-    if (!request->out.empty()) written = WriteReports(request->out, results, conditions);
-  });
+  const auto write = [&] {
+    if (!request->out.empty()) written = WriteReports(request->out, runner.results(), conditions);
+  };
+  runner.Run(write);
+  if (Interrupted() && runner.runs_done() < runner.runs_meant()) {
+    DescribeInterrupt(*request, runner.runs_done(), runner.runs_meant(), conditions);
+    write();
+  }
   std::fputs(TextReport(runner.results(), conditions).c_str(), stdout);
   if (!written.ok()) {
     PrintError(written.message());

@@ -19,6 +19,8 @@
 namespace cma::tool {
 namespace {
 
+constexpr absl::string_view kMethod = "method";
+
 // How the names of those begin.
 constexpr absl::string_view kAllocatorVariables[] = {
     "CMA_OPTIONS=", "MALLOC_", "GLIBC_TUNABLES=", "MIMALLOC_", "TCMALLOC_", "TBB_MALLOC_"};
@@ -91,13 +93,22 @@ BenchConditions DescribeConditions(const BenchRequest& request, Arguments argume
   conditions.emplace_back("date",
                           absl::FormatTime("%Y-%m-%d %H:%M UTC", absl::Now(), absl::UTCTimeZone()));
   conditions.emplace_back("command", CommandLine(arguments));
-  conditions.emplace_back("method",
+  conditions.emplace_back(kMethod,
                           absl::StrCat("medians of ", request.repeat, " interleaved runs"));
   if (request.program == nullptr) {
     conditions.emplace_back("length", absl::StrCat("fixed work, aimed at ", request.seconds, " s"));
     conditions.emplace_back("rest", absl::StrCat(request.rest_seconds, " s"));
   }
   return conditions;
+}
+
+void DescribeInterrupt(const BenchRequest& request, size_t done, size_t all,
+                       BenchConditions& conditions) {
+  for (auto& [name, value] : conditions) {
+    if (name != kMethod) continue;
+    value = absl::StrCat("medians of up to ", request.repeat,
+                         " interleaved runs, interrupted after ", done, " of ", all);
+  }
 }
 
 }  // namespace cma::tool

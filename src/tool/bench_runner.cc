@@ -56,7 +56,7 @@ BenchRunner::BenchRunner(const BenchRequest& request, std::vector<BenchJob> jobs
   results_.allocators = std::move(allocators);
 }
 
-void BenchRunner::Run(const std::function<void(const BenchResults&)>& row_done) {
+void BenchRunner::Run(const std::function<void()>& row_done) {
   const absl::Time start = absl::Now();
   for (size_t i = 0; i < jobs_.size() && !Interrupted(); ++i) {
     const BenchJob& job = jobs_[i];
@@ -68,7 +68,7 @@ void BenchRunner::Run(const std::function<void(const BenchResults&)>& row_done) 
                  BenchResults::Label(row).c_str());
     for (int turn = 0; turn < request_.repeat && !Interrupted(); ++turn) RunTurn(job, turn, row);
     std::fprintf(stderr, " %s\n", Verdict(row).c_str());
-    row_done(results_);
+    row_done();
   }
 }
 
@@ -81,8 +81,10 @@ void BenchRunner::RunTurn(const BenchJob& job, int turn, BenchRow& row) {
     command.push_back(absl::StrCat(request_.rest_seconds));
   }
   for (size_t a = 0; a < results_.allocators.size(); ++a) {
+    const size_t before = row.samples[a].size();
     const bool disturbed = RunOnce(job, command, a, row);
-    if (disturbed) RunOnce(job, job.command, a, row);
+    runs_done_ += row.samples[a].size() - before;
+    if (disturbed && !Interrupted()) RunOnce(job, job.command, a, row);
     if (Interrupted()) return;
   }
 }
@@ -97,6 +99,10 @@ bool BenchRunner::RunOnce(const BenchJob& job, const std::vector<std::string>& c
   row.samples[allocator].push_back(sample);
   std::fputc(!sample.error.empty() ? '!' : sample.disturbed ? '~' : '.', stderr);
   return sample.error.empty() && sample.disturbed;
+}
+
+size_t BenchRunner::runs_meant() const {
+  return jobs_.size() * results_.allocators.size() * static_cast<size_t>(request_.repeat);
 }
 
 bool BenchRunner::AllWorked() const {

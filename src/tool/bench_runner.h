@@ -2,6 +2,7 @@
 #ifndef CMA_TOOL_BENCH_RUNNER_H_
 #define CMA_TOOL_BENCH_RUNNER_H_
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,9 +23,13 @@ class BenchRunner {
               std::vector<BenchAllocator> allocators);
 
   // Until all is done or the user interrupts; calls `row_done` after each row.
-  void Run(const std::function<void(const BenchResults&)>& row_done);
+  void Run(const std::function<void()>& row_done);
 
   const BenchResults& results() const { return results_; }
+
+  // Without those that repeat a disturbed one.
+  size_t runs_done() const { return runs_done_; }
+  size_t runs_meant() const;
 
   bool AllWorked() const;
 
@@ -38,6 +43,7 @@ class BenchRunner {
   const std::vector<BenchJob> jobs_;
   const std::string launcher_;
   BenchResults results_;
+  size_t runs_done_ = 0;
 };
 
 }  // namespace cma::tool

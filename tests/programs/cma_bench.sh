@@ -80,16 +80,21 @@ bench 2 -- "$CMA_BUILD_DIR/tests/build_static_c"
 grep -q 'has a malloc of its own' "$scratch/err" || fail "$(cat "$scratch/err")"
 bench 2 --bench-dir "$scratch"
 
-# Ctrl-C: what is done is printed.
-"$CMA_TOOL" bench --allocators cma --repeat 1 --out "$scratch/cut" -- sleep 100 \
+# Ctrl-C: what is done is printed, and that it is less than was meant. The second run does not end.
+"$CMA_TOOL" bench --allocators cma --repeat 3 --out "$scratch/cut" -- \
+  bash -c 'mkdir "$0/first" || { mkdir "$0/second"; exec sleep 100; }' "$scratch" \
   >"$scratch/out" 2>"$scratch/err" &
 bench=$!
-wait_until 20 grep -q sleep "$scratch/err" || fail "it did not start"
+wait_until 20 test -d "$scratch/second" || fail "it did not start"
 kill -TERM "$bench"
 status=0
 wait "$bench" || status=$?
 [[ $status == 130 ]] || fail "status $status after the interrupt, not 130"
 grep -q '</html>' "$scratch/cut/report.html" || fail "no report after the interrupt"
+for report in out cut/results.json cut/report.html; do
+  grep -q 'medians of up to 3 interleaved runs, interrupted after 1 of 3' "$scratch/$report" ||
+    fail "$report does not tell of the interrupt"
+done
 
 # A script that is cut off leaves neither files nor processes.
 if [[ " $installed " == *$'\n'redis$'\n'* ]]; then
