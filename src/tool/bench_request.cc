@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -20,10 +21,16 @@ absl::Status BadValue(absl::string_view flag, absl::string_view value, absl::str
   return absl::InvalidArgumentError(absl::StrCat(flag, " takes ", wanted, ", not '", value, "'"));
 }
 
+// A row would only be measured twice.
+absl::Status Twice(absl::string_view flag, absl::string_view value) {
+  return absl::InvalidArgumentError(absl::StrCat(flag, " names '", value, "' twice"));
+}
+
 absl::Status ParseNames(absl::string_view flag, absl::string_view value,
                         std::vector<std::string>& names) {
   for (const absl::string_view name : absl::StrSplit(value, ',')) {
     if (name.empty()) return BadValue(flag, value, "names with commas between them");
+    if (absl::c_linear_search(names, name)) return Twice(flag, name);
     names.emplace_back(name);
   }
   return absl::OkStatus();
@@ -37,6 +44,7 @@ absl::Status ParseThreads(absl::string_view flag, absl::string_view value,
       return BadValue(flag, value,
                       absl::StrCat("numbers from 1 to ", kMostThreads, " like 1,2,4"));
     }
+    if (absl::c_linear_search(threads, number)) return Twice(flag, absl::StrCat(number));
     threads.push_back(number);
   }
   return absl::OkStatus();

@@ -87,5 +87,12 @@ TEST(BenchRequestTest, MistakesAreNamed) {
   EXPECT_THAT(MessageFor({"--threads=2", "--", "ls"}), HasSubstr("not for a program of yours"));
 }
 
+TEST(BenchRequestTest, NothingIsNamedTwice) {
+  EXPECT_EQ(MessageFor({"--scenario=redis,slot_churn,redis"}), "--scenario names 'redis' twice");
+  EXPECT_EQ(MessageFor({"--scenario=redis", "--scenario=redis"}), "--scenario names 'redis' twice");
+  EXPECT_EQ(MessageFor({"--threads=1,2,02"}), "--threads names '2' twice");
+  EXPECT_EQ(MessageFor({"--allocators=cma,cma"}), "--allocators names 'cma' twice");
+}
+
 }  // namespace
 }  // namespace cma::tool
