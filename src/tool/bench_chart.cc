@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "tool/bench_format.h"
+#include "tool/utf8_text.h"
 
 namespace cma::tool {
 namespace {
@@ -236,7 +237,7 @@ std::string ChartLegend(const BenchResults& results) {
 }
 
 std::string EscapeHtml(absl::string_view text) {
-  return absl::StrReplaceAll(text,
+  return absl::StrReplaceAll(Utf8Text(text),
                              {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}});
 }
 

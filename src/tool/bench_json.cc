@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "tool/utf8_text.h"
 
 namespace cma::tool {
 namespace {
@@ -16,7 +17,7 @@ using Members = std::vector<std::pair<absl::string_view, std::string>>;
 
 std::string String(absl::string_view text) {
   std::string quoted = "\"";
-  for (const char c : text) {
+  for (const char c : Utf8Text(text)) {
     if (c == '"' || c == '\\') {
       absl::StrAppend(&quoted, "\\", absl::string_view(&c, 1));
     } else if (static_cast<unsigned char>(c) < 0x20) {

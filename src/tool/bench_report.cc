@@ -15,6 +15,7 @@
 #include "tool/bench_format.h"
 #include "tool/bench_html.h"
 #include "tool/bench_json.h"
+#include "tool/utf8_text.h"
 
 namespace cma::tool {
 namespace {
@@ -22,8 +23,9 @@ namespace {
 // Columns of numbers.
 constexpr int kColumn = 12;
 
-std::string CsvField(absl::string_view text) {
-  if (text.find_first_of(",\"\n") == absl::string_view::npos) return std::string(text);
+std::string CsvField(absl::string_view bytes) {
+  const std::string text = Utf8Text(bytes);
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 

@@ -56,6 +56,12 @@ grep -q 'sh, glibc: exit status 3: oh' "$scratch/out" || fail "the failure is no
 bench 1 --repeat 1 --timeout 1 -- sleep 30
 grep -q 'sleep, cma: no end after 1 s' "$scratch/out" || fail "the timeout is not told"
 
+# An argument that is not UTF-8 leaves the files so that are.
+bench 0 --repeat 1 --out "$scratch/bytes" -- echo $'\xff' 'é'
+for file in results.json report.html; do
+  iconv -f UTF-8 -t UTF-8 "$scratch/bytes/$file" >/dev/null || fail "$file is not UTF-8"
+done
+
 # A program that is not there is missed before anything runs. The scripts need no program but bash
 # for that.
 status=0

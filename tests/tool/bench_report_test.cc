@@ -11,6 +11,7 @@
 #include "tool/bench_html.h"
 #include "tool/bench_json.h"
 #include "tool/bench_results.h"
+#include "tool/utf8_text.h"
 
 namespace cma::tool {
 namespace {
@@ -163,6 +164,24 @@ TEST(BenchReportTest, HtmlIsOnePageWithChartsAndEscapesNames) {
   EXPECT_THAT(html, Not(HasSubstr("<other>")));
   EXPECT_THAT(html, Not(HasSubstr("http")));
   EXPECT_THAT(html, Not(HasSubstr("nan")));
+}
+
+TEST(BenchReportTest, FilesAreUtf8WhateverTheProgramIsCalled) {
+  BenchResults results = TwoRows();
+  results.rows[0].name = "na\xc3\xafve \xff";
+  results.rows[0].samples[0].push_back(Failed("caf\xe9"));
+  const BenchConditions conditions = {{"command", "cma bench -- \xf0\x9f\x90\x8d \xf0\x9f"}};
+
+  const std::string html = HtmlReport(results, conditions);
+  const std::string json = JsonReport(results, conditions);
+  const std::string csv = CsvReport(results);
+
+  for (const std::string& report : {html, json, csv}) EXPECT_EQ(Utf8Text(report), report);
+  EXPECT_THAT(html, HasSubstr("<h3>na\xc3\xafve \\xff</h3>"));
+  EXPECT_THAT(html, HasSubstr("cma bench -- \xf0\x9f\x90\x8d \\xf0\\x9f<"));
+  EXPECT_THAT(json, HasSubstr("\"program\": \"na\xc3\xafve \\\\xff\""));
+  EXPECT_THAT(csv, HasSubstr("\nna\xc3\xafve \\xff,1,cma,2,"));
+  EXPECT_THAT(csv, HasSubstr(",caf\\xe9\n"));
 }
 
 TEST(BenchChartTest, LinesStandOnAScaleWithRoundNumbersFromZero) {
