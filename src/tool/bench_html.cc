@@ -161,7 +161,7 @@ std::string HtmlReport(const BenchResults& results, const BenchConditions& condi
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
       "<meta name=\"viewport\" content=\"width=device-width\"><title>cma bench</title><style>",
       kStyle, "</style></head><body>\n<h1>Allocators compared</h1>\n",
-      results.allocators.size() > 1 ? Summary(results) : "", Charts(results), "<h2>Medians</h2>\n");
+      results.AreComparable() ? Summary(results) : "", Charts(results), "<h2>Medians</h2>\n");
   for (const size_t figure : results.Figures()) absl::StrAppend(&html, Table(results, figure));
   const std::string complaints = Complaints(results);
   if (!complaints.empty()) absl::StrAppend(&html, "<pre>", EscapeHtml(complaints), "</pre>\n");

@@ -103,7 +103,7 @@ std::string TextReport(const BenchResults& results, const BenchConditions& condi
                           allocator.version.empty() ? "" : " (" + allocator.version + ")");
   }
   for (const size_t figure : results.Figures()) AppendTextTable(results, figure, text);
-  if (results.allocators.size() > 1) AppendTextSummary(results, text);
+  if (results.AreComparable()) AppendTextSummary(results, text);
   return text + Complaints(results);
 }
 

@@ -77,6 +77,15 @@ std::optional<double> BenchResults::MeanOverBestOther(size_t allocator, size_t f
   return std::exp(sum / static_cast<double>(count));
 }
 
+bool BenchResults::AreComparable() const {
+  for (const size_t figure : Figures()) {
+    for (size_t a = 0; a < allocators.size(); ++a) {
+      if (MeanOverBestOther(a, figure).has_value()) return true;
+    }
+  }
+  return false;
+}
+
 size_t BenchResults::Subject() const {
   for (size_t i = 0; i < allocators.size(); ++i) {
     if (allocators[i].name == "cma") return i;

@@ -86,6 +86,9 @@ struct BenchResults {
   // Geometric mean of that over all rows that have it.
   std::optional<double> MeanOverBestOther(size_t allocator, size_t figure) const;
 
+  // Whether there is such a mean at all: two allocators have done something of the same.
+  bool AreComparable() const;
+
   // The allocator whose ratios the tables show: cma, else the first.
   size_t Subject() const;
 

@@ -119,6 +119,23 @@ TEST(BenchReportTest, TextNamesWhatFailedAndWhatWasDisturbed) {
   EXPECT_THAT(text, HasSubstr("  churn, 1 thread, <other>: signal 11\n"));
 }
 
+TEST(BenchReportTest, WhatCannotBeComparedIsNotSummedUp) {
+  constexpr char kText[] = "cost over the best of the others";
+  constexpr char kHtml[] = "Cost over the best of the other allocators";
+  BenchResults results = TwoRows();
+  EXPECT_THAT(TextReport(results, {}), HasSubstr(kText));
+  EXPECT_THAT(HtmlReport(results, {}), HasSubstr(kHtml));
+
+  for (BenchRow& row : results.rows) row.samples[1] = {Failed("signal 11")};
+  EXPECT_THAT(TextReport(results, {}), Not(HasSubstr(kText)));
+  EXPECT_THAT(TextReport(results, {}), HasSubstr("churn, 1 thread "));
+
+  for (BenchRow& row : results.rows) row.samples[0] = {Failed("signal 11")};
+  EXPECT_THAT(TextReport(results, {}), Not(HasSubstr(kText)));
+  EXPECT_THAT(HtmlReport(results, {}), Not(HasSubstr(kHtml)));
+  EXPECT_THAT(TextReport(results, {}), HasSubstr("  churn, 2 threads, cma: signal 11\n"));
+}
+
 TEST(BenchReportTest, CsvHasOneLineForEachSample) {
   BenchResults results = TwoRows();
   results.rows[1].samples[1][0] = Failed("said \"no\", twice");
