@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The manual is complete and renders: every function of <cma/cma.h> is in cma(3), every option in
-# cma-options(7) and in the README, every command in cma(1), and groff has nothing to complain of.
+# cma-options(7) and in the README, every command and exit status in cma(1), and groff has nothing to
+# complain of.
 set -euo pipefail
 root=$CMA_SOURCE_DIR
 tool_page=$root/docs/man/cma.1
@@ -38,6 +39,12 @@ if [[ -x $CMA_TOOL ]]; then
   [[ -n $commands ]] || fault "cma help lists no commands"
   for command in $commands; do
     grep -qx "\.It Cm $command" "$tool_page" || fault "'cma $command' is not described in cma(1)"
+  done
+  # Exit statuses.
+  statuses=$("$CMA_TOOL" help run; "$CMA_TOOL" help doctor; "$CMA_TOOL" help bench)
+  for status in $(sed -n '/^Exit status/,/^$/p' <<<"$statuses" | grep -ow '[0-9][0-9]*' | sort -u); do
+    sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/p' "$tool_page" | grep -w "$status" >/dev/null ||
+      fault "the exit status $status is not in cma(1)"
   done
 fi
 
