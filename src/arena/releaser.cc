@@ -36,8 +36,16 @@ void Releaser::Start() {
   const size_t held = central_->mapped_bytes() + huge_->committed_bytes();
   if (held <= g_options.background_start_mib * kMiB) return;
   uint32_t expected = kNone;
-  if (!thread_.compare_exchange_strong(expected, kRunning, std::memory_order_relaxed)) return;
-  if (!OsStartThread(ThreadBody, this)) thread_.store(kRefused, std::memory_order_relaxed);
+  if (!thread_.compare_exchange_strong(expected, kStarting, std::memory_order_relaxed)) return;
+  if (!OsStartThread(ThreadBody, this, &handle_)) {
+    thread_.store(kRefused, std::memory_order_relaxed);
+    return;
+  }
+  expected = kStarting;
+  // Release pairs with the acquire in EndThread(): the handle is there.
+  if (!thread_.compare_exchange_strong(expected, kRunning, std::memory_order_release)) {
+    OsDetachThread(handle_);  // the main thread has ended meanwhile
+  }
 }
 
 void* Releaser::ThreadBody(void* self) {
@@ -53,7 +61,7 @@ void Releaser::Run() {
   for (;;) {
     // Acquire pairs with the release in NoteDelay(): after EndThread() either number is new.
     const uint32_t changes = delay_changes_.load(std::memory_order_acquire);
-    if (!has_thread()) return;
+    if (IsToEnd()) return;
     OsWaitFor(delay_changes_, changes, std::max<Milliseconds>(RoundPeriod(), 5));
     if (Round()) continue;
     // What was freed before idle_ was set is found by another round, what is freed after wakes us.
@@ -64,7 +72,7 @@ void Releaser::Run() {
     }
     // Sequentially consistent, as is idle_ above, with EndThread(): this sees what it has stored,
     // or it sees that this waits.
-    if (thread_.load(std::memory_order_seq_cst) != kRunning) return;
+    if (IsToEnd()) return;
     while (idle_.load(std::memory_order_relaxed) != 0) OsWait(idle_, 1);
   }
 }
@@ -141,9 +149,11 @@ void Releaser::NoteDelay() {
 }
 
 void Releaser::EndThread() {
-  thread_.store(kRefused, std::memory_order_seq_cst);
+  const uint32_t before = thread_.exchange(kRefused, std::memory_order_seq_cst);
+  g_options.background_thread = 0;  // what freed memory may wait for depends on it
   NoteDelay();
   if (idle_.exchange(0, std::memory_order_seq_cst) != 0) OsWake(idle_, 1);
+  if (before == kRunning) OsJoinThread(handle_);
 }
 
 void Releaser::ForgetThread() {

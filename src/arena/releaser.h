@@ -12,6 +12,8 @@
 #ifndef CMA_ARENA_RELEASER_H_
 #define CMA_ARENA_RELEASER_H_
 
+#include <pthread.h>
+
 #include <atomic>
 
 #include "arena/arena_set.h"
@@ -50,7 +52,9 @@ class Releaser {
   // The delay may have changed: the thread looks at it anew.
   void NoteDelay();
 
-  // The thread ends soon, and none starts again: the process's main thread ends.
+  // Waits until the thread has ended; none starts again. The process's main thread ends, and is
+  // perhaps its last: then the C library runs the handlers of exit(3) on it, not on a small stack.
+  // Called under no lock.
   void EndThread();
 
   // In the child of a fork: there is no thread.
@@ -71,9 +75,11 @@ class Releaser {
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
  private:
-  enum : uint32_t { kNone, kRunning, kRefused };  // kRefused: one that runs has to end
+  // kStarting: its handle is not there yet. kRefused: one that runs has to end.
+  enum : uint32_t { kNone, kStarting, kRunning, kRefused };
 
   void Start();
+  bool IsToEnd() const { return thread_.load(std::memory_order_seq_cst) == kRefused; }
   void Wake();
   void Run();
   static void* ThreadBody(void* self);
@@ -91,6 +97,7 @@ class Releaser {
   HugeBlocks* const huge_;
   MemoryLimit* const limit_;
   std::atomic<uint32_t> thread_{kNone};
+  pthread_t handle_{};             // while thread_ is kRunning
   std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
   std::atomic<uint32_t> delay_changes_{0};  // the thread waits on this word between rounds
   std::atomic<uint32_t> round_{1};

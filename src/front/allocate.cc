@@ -81,7 +81,9 @@ void* AllocateLarge(size_t bytes) {
 }
 
 void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents) {
-  EnsureHeap();
+  // Not for its lists: the end of the thread and a fork are to be told to those who hold such
+  // blocks.
+  if (CurrentCache() == nullptr) EnsureHeap();
   void* block = g_heap.huge.Take(size, alignment, contents);
   // No use for a size that no address space holds.
   if (block == nullptr && size >> kAddressBits == 0) {

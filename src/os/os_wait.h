@@ -2,6 +2,8 @@
 #ifndef CMA_OS_OS_WAIT_H_
 #define CMA_OS_OS_WAIT_H_
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdint>
 
@@ -33,9 +35,12 @@ inline uintptr_t OsThreadIdentity() {
   return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
 }
 
-// Starts a detached thread with a small stack and all signals blocked; false if refused.
-// It allocates through the C library: the caller holds no lock of cma.
-bool OsStartThread(void* (*body)(void*), void* argument);
+// Starts a thread with a small stack and all signals blocked; false if refused. It is to be joined
+// or detached, with the handle, or lasts as long as the process. These allocate and free through
+// the C library: the caller holds no lock of cma.
+bool OsStartThread(void* (*body)(void*), void* argument, pthread_t* handle);
+void OsJoinThread(pthread_t handle);
+void OsDetachThread(pthread_t handle);
 
 }  // namespace cma
 

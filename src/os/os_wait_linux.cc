@@ -36,7 +36,7 @@ void OsWake(std::atomic<uint32_t>& word, int count) {
   Futex(word, FUTEX_WAKE, static_cast<uint32_t>(count), nullptr);
 }
 
-bool OsStartThread(void* (*body)(void*), void* argument) {
+bool OsStartThread(void* (*body)(void*), void* argument, pthread_t* handle) {
   const int saved = errno;
   sigset_t all;
   sigset_t before;
@@ -45,15 +45,25 @@ bool OsStartThread(void* (*body)(void*), void* argument) {
   pthread_attr_t attributes;
   bool started = false;
   if (pthread_attr_init(&attributes) == 0) {
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, kStackBytes);
-    pthread_t thread;
-    started = pthread_create(&thread, &attributes, body, argument) == 0;
+    started = pthread_create(handle, &attributes, body, argument) == 0;
     pthread_attr_destroy(&attributes);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = saved;
   return started;
+}
+
+void OsJoinThread(pthread_t handle) {
+  const int saved = errno;
+  pthread_join(handle, nullptr);
+  errno = saved;
+}
+
+void OsDetachThread(pthread_t handle) {
+  const int saved = errno;
+  pthread_detach(handle);
+  errno = saved;
 }
 
 }  // namespace cma

@@ -79,6 +79,7 @@ TEST(OsWaitTest, AStartedThreadRunsItsBodyWithAllSignalsBlocked) {
   sigset_t before;
   pthread_sigmask(SIG_SETMASK, nullptr, &before);
 
+  pthread_t handle;
   ASSERT_TRUE(OsStartThread(
       [](void* argument) -> void* {
         auto* const self = static_cast<Started*>(argument);
@@ -89,9 +90,10 @@ TEST(OsWaitTest, AStartedThreadRunsItsBodyWithAllSignalsBlocked) {
         self->done = true;
         return nullptr;
       },
-      &started));
+      &started, &handle));
+  OsJoinThread(handle);
 
-  ASSERT_TRUE(cma_test::WaitUntil([] { return started.done.load(); }, kLong));
+  EXPECT_TRUE(started.done);
   EXPECT_TRUE(started.blocks_signals);
   EXPECT_NE(started.identity, OsThreadIdentity());
   sigset_t after;
