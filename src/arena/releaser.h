@@ -97,7 +97,7 @@ class Releaser {
   HugeBlocks* const huge_;
   MemoryLimit* const limit_;
   std::atomic<uint32_t> thread_{kNone};
-  pthread_t handle_{};             // while thread_ is kRunning
+  pthread_t handle_{};             // written in kStarting, read from kRunning on
   std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
   std::atomic<uint32_t> delay_changes_{0};  // the thread waits on this word between rounds
   std::atomic<uint32_t> round_{1};

@@ -1,5 +1,6 @@
-// What becomes of large runs that are freed: they wait with the thread (SpareRuns) if one like them
-// was asked for, go home in the outbox if another arena owns them, or straight to their arena.
+// Large runs: what becomes of those that are freed, and where one comes from if none waits. They wait
+// with the thread (SpareRuns) if one like them was asked for, go home in the outbox if another arena
+// owns them, or straight to their arena.
 //
 // For the cache's owner; not thread-safe. Arenas are locked one at a time.
 #ifndef CMA_CACHE_LARGE_RUNS_H_

@@ -30,7 +30,8 @@ class SpareRuns {
   // Bytes of a run that may wait: all large ones, as they are cut.
   static constexpr size_t kMostBytes = kLargeMax + kSlotBytes;
   // Of all of them: what each thread may keep, and what it may with a part of the budget of all
-  // caches, which it claims in steps; more than kAllBytes where its arena has lent much.
+  // caches, which it claims in steps; more than kAllBytes where its arena has lent much, up to what
+  // its share of the default budget allows.
   static constexpr size_t kFreeBytes = 256 * kKiB;
   static constexpr size_t kAllBytes = 1280 * kKiB;
   static constexpr size_t kMostOfAll = 2304 * kKiB;

@@ -81,8 +81,8 @@ void* AllocateLarge(size_t bytes) {
 }
 
 void* AllocateHuge(size_t size, size_t alignment, HugeBlocks::Contents contents) {
-  // Not for its lists: the end of the thread and a fork are to be told to those who hold such
-  // blocks.
+  // No list is wanted. But what hangs on a cache is: that the end of the thread is told, and the
+  // handlers of fork.
   if (CurrentCache() == nullptr) EnsureHeap();
   void* block = g_heap.huge.Take(size, alignment, contents);
   // No use for a size that no address space holds.
