@@ -313,7 +313,9 @@ HugeBlocks::Block* HugeBlocks::TakeToEmpty(size_t limit, UpTo up_to) {
   std::byte* const end = oldest->start + std::min(held - most, limit);
   const size_t bytes =
       static_cast<size_t>(end - oldest->start) + (-AddressOf(end) & (kHugePageBytes - 1));
-  return free_.TakeFront(oldest, bytes);
+  Block* const block = free_.TakeFront(oldest, bytes);
+  NoteLeaving(block);
+  return block;
 }
 
 HugeBlocks::Block* HugeBlocks::TakeOldestEmpty() {
@@ -327,10 +329,12 @@ HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
   LockGuard guard(lock_);
   Block* const oldest = free_.Oldest();
   if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
-  return free_.TakeFront(oldest, kMostUnmapped);
+  Block* const block = free_.TakeFront(oldest, kMostUnmapped);
+  NoteLeaving(block);
+  return block;
 }
 
-// REQUIRES: the block is not in the table or free.
+// REQUIRES: the block is leaving.
 void HugeBlocks::Empty(Block* block) {
   if (!os_->decommit(block->start, block->bytes, false)) return UnmapBlock(block);
   NoteReturned(block);
@@ -372,7 +376,10 @@ bool HugeBlocks::KeepsFreed() const {
 
 // A block that is freed.
 void HugeBlocks::PutAway(Block* block) {
-  if (!KeepsFreed()) return UnmapBlock(block);
+  if (!KeepsFreed()) {
+    NoteLeaving(block);
+    return UnmapBlock(block);
+  }
   block->idle_since = os_->now();
   if (!FitsOnCpu(os_->cpu(), block->bytes)) return Cache(block);
   block->is_rest = false;

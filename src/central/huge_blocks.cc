@@ -109,12 +109,23 @@ void HugeBlocks::AdviseHuge(Block* block) {
   block->has_huge_pages = true;
 }
 
+// A block that is on its way back to the OS is neither live nor does it wait. REQUIRES: the lock is
+// held if it waited, or both would be seen.
+void HugeBlocks::NoteLeaving(const Block* block) {
+  if (!block->holds_memory) return;
+  committed_.fetch_sub(block->bytes, std::memory_order_relaxed);
+  leaving_.fetch_add(block->bytes, std::memory_order_relaxed);
+}
+
 void HugeBlocks::NoteReturned(const Block* block) {
   if (!block->holds_memory) return;
   returned_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
-  Uncommit(block->bytes);
+  // In this order: as in Uncommit().
+  leaving_.fetch_sub(block->bytes, std::memory_order_relaxed);
+  limit_->Uncommit(block->bytes);
 }
 
+// REQUIRES: it is leaving.
 void HugeBlocks::UnmapBlock(Block* block) {
   // Refused only where a mapping would have to be split beyond the limit: then at least the
   // memory goes back.
@@ -247,11 +258,17 @@ size_t HugeBlocks::ResizeInPlace(std::byte* start, size_t bytes) {
   return bytes;
 }
 
+HugeBlocks::Figures HugeBlocks::ReadFigures() {
+  LockGuard guard(lock_);
+  return {live_bytes(), cached_bytes() + leaving_.load(std::memory_order_relaxed), empty_bytes()};
+}
+
 void HugeBlocks::ForgetOthers() {
   slots_.Recount();
   const size_t known = table_.CountBytes() + cached_bytes();
   const size_t committed = committed_bytes();
   Uncommit(committed - std::min(committed, known));
+  limit_->Uncommit(leaving_.exchange(0, std::memory_order_relaxed));
 }
 
 }  // namespace cma

@@ -76,7 +76,15 @@ class HugeBlocks {
   enum class UpTo { kPeak, kBeyondPeak };
   void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // For statistics, in bytes; each a moment's truth.
+  // For statistics, in bytes. Exact if no block is taken or given meanwhile, even while memory goes
+  // back to the OS.
+  struct Figures {
+    size_t live;
+    size_t held;   // free with memory, or on its way back
+    size_t empty;  // free and mapped, without memory
+  };
+  Figures ReadFigures() ABSL_LOCKS_EXCLUDED(lock_);
+  // These are a moment's truth.
   size_t live_bytes() const { return Look().live; }
   size_t live_count() const { return table_.count(); }
   // Of blocks that live, and of what waits with memory.
@@ -140,6 +148,7 @@ class HugeBlocks {
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);
+  void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;
   void UnmapBlock(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
@@ -157,6 +166,7 @@ class HugeBlocks {
   HugeRanges free_;  // changed and searched under lock_, asked how much without
   RecentPeak peak_in_use_ ABSL_GUARDED_BY(lock_);
   std::atomic<size_t> committed_{0};
+  std::atomic<size_t> leaving_{0};  // no longer committed here, but in the limit's books
   std::atomic<uint32_t> moves_{0};
   std::atomic<size_t> returned_bytes_{0};
 };

@@ -90,22 +90,20 @@ void SplitClasses(Workspace& space) {
 }
 
 void CollectOutsideArenas(cma_stats& stats, size_t untouched) {
-  const size_t huge_live = g_heap.huge.live_bytes();
-  stats.huge_bytes = huge_live;
+  const HugeBlocks::Figures huge = g_heap.huge.ReadFigures();
+  stats.huge_bytes = huge.live;
   stats.huge_blocks = g_heap.huge.live_count();
-  stats.live_bytes += huge_live;
+  stats.live_bytes += huge.live;
   const size_t dirty_superblocks = g_heap.central.dirty_superblocks();
   // The two counts were read one after the other.
   const size_t free_superblocks = std::max(g_heap.central.free_superblocks(), dirty_superblocks);
-  const size_t cached_huge = g_heap.huge.cached_bytes();
-  const size_t empty_huge = g_heap.huge.empty_bytes();
-  stats.free_superblock_bytes = free_superblocks * kSuperblockBytes + cached_huge + empty_huge;
-  stats.dirty_bytes += dirty_superblocks * kSuperblockBytes + cached_huge;
+  stats.free_superblock_bytes = free_superblocks * kSuperblockBytes + huge.held + huge.empty;
+  stats.dirty_bytes += dirty_superblocks * kSuperblockBytes + huge.held;
   stats.metadata_bytes = g_heap.metadata.mapped_bytes();
-  stats.mapped_bytes += huge_live + stats.free_superblock_bytes + stats.metadata_bytes;
+  stats.mapped_bytes += huge.live + stats.free_superblock_bytes + stats.metadata_bytes;
   stats.committed_bytes = g_heap.limit.committed();
   stats.returned_bytes = g_heap.central.returned_bytes() + g_heap.huge.returned_bytes();
-  stats.resident_most_bytes = stats.mapped_bytes - untouched - empty_huge -
+  stats.resident_most_bytes = stats.mapped_bytes - untouched - huge.empty -
                               (free_superblocks - dirty_superblocks) * kSuperblockBytes;
   stats.rss_bytes = OsResidentBytes();
   stats.other_bytes = Less(stats.rss_bytes, stats.resident_most_bytes);

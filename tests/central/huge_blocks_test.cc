@@ -962,6 +962,72 @@ TEST_F(HugeBlocksTest, OtherCpusKeepWhatWouldBeOfNoHelp) {
   EXPECT_EQ(Take(2 * kMiB), lower);
 }
 
+// Its memory goes back in steps; between two of them others may read the figures.
+TEST_F(HugeBlocksTest, WhatIsGoingBackIsNotLive) {
+  static HugeBlocks* huge;
+  static const OsOps* os;
+  static std::vector<HugeBlocks::Figures> seen;
+  seen.clear();
+  os = &os_.ops();
+  OsOps ops = os_.ops();
+  ops.unmap = [](std::byte* start, size_t bytes) {
+    seen.push_back(huge->ReadFigures());
+    return os->unmap(start, bytes);
+  };
+  ops.decommit = [](std::byte* start, size_t bytes, bool lazily) {
+    seen.push_back(huge->ReadFigures());
+    return os->decommit(start, bytes, lazily);
+  };
+  HugeBlocks watched(ops, metadata_, huge_limit_);
+  huge = &watched;
+  std::byte* const live = watched.Take(3 * kMiB, 16, Contents::kAny);
+  std::byte* const other = watched.Take(40 * kMiB, 16, Contents::kAny);
+  ASSERT_TRUE(watched.Give(watched.Take(2 * kMiB, 16, Contents::kAny)));
+  ASSERT_TRUE(watched.Give(other));
+
+  g_options.huge_cache_mib = 10;
+  watched.MakeRoom(40 * kMiB);
+  watched.Release(os_.now(), 0, kAll);
+  g_options.release_delay_ms = 0;
+  ASSERT_TRUE(watched.Give(live));
+
+  ASSERT_GE(seen.size(), 3u);
+  EXPECT_EQ(seen.back().live, 0u);
+  EXPECT_EQ(seen.back().held, 3 * kMiB);
+  seen.pop_back();
+  for (const HugeBlocks::Figures& figures : seen) {
+    EXPECT_EQ(figures.live, 3 * kMiB);
+    EXPECT_LE(figures.held + figures.empty, 42 * kMiB);
+    EXPECT_GE(figures.held, 2 * kMiB);
+  }
+  EXPECT_EQ(watched.ReadFigures().held, 0u);
+  EXPECT_EQ(huge_limit_.committed(), 0u);
+}
+
+// As a fork's child finds it if another thread was in the middle of that.
+TEST_F(HugeBlocksTest, WhatOthersWereGivingBackCountsNoLonger) {
+  static HugeBlocks* huge;
+  static MemoryLimit* limit;
+  static size_t committed;
+  OsOps ops = os_.ops();
+  ops.unmap = [](std::byte*, size_t bytes) {
+    huge->ForgetOthers();
+    committed = limit->committed();
+    limit->CommitTable(bytes);  // the child's thread would not go on from here
+    return true;
+  };
+  HugeBlocks watched(ops, metadata_, huge_limit_);
+  huge = &watched;
+  limit = &huge_limit_;
+  ASSERT_NE(watched.Take(3 * kMiB, 16, Contents::kAny), nullptr);
+  std::byte* const freed = watched.Take(2 * kMiB, 16, Contents::kAny);
+  g_options.release_delay_ms = 0;
+
+  ASSERT_TRUE(watched.Give(freed));
+
+  EXPECT_EQ(committed, 3 * kMiB);
+}
+
 // As a fork's child finds it if another thread had one in hand.
 TEST_F(HugeBlocksTest, WhatOtherThreadsHadInHandCountsNoLonger) {
   std::byte* const lost = Take(6 * kMiB);
