@@ -815,7 +815,10 @@ TEST_F(HugeBlocksTest, TheLatestServesAnotherOfItsLengthAndMultiple) {
   std::byte* const aligned = huge_.Take(6 * kMiB, 1024 * kMiB, Contents::kAny);
   EXPECT_EQ(AddressOf(aligned) % (1024 * kMiB), 0u);
   ASSERT_TRUE(huge_.Give(aligned));
-  EXPECT_EQ(huge_.Release(os_.ops().now(), 0, kAll), 26 * kMiB);
+  // What waits may happen to have such an address.
+  const size_t waits = huge_.cached_bytes() + huge_.empty_bytes();
+  EXPECT_TRUE(waits == 26 * kMiB || waits == 20 * kMiB);
+  EXPECT_EQ(huge_.Release(os_.ops().now(), 0, kAll), waits);
   EXPECT_EQ(huge_.cached_bytes() + huge_.empty_bytes(), 0u);
 }
 
