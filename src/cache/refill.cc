@@ -51,14 +51,13 @@ void FollowMemory(ThreadCache* cache) {
   MoveTo(cache, arena);
 }
 
-// Fills the empty list to half its capacity, or with what there is in the inbox; how many blocks there
-// are then.
+// Fills the list to half its capacity, or with what there is in the inbox, unless it is not empty;
+// how many blocks there are then.
 size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c, Growth growth)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(arena.lock()) {
-  if (&arena == cache->arena && arena.HasPost()) {
-    arena.DrainInbox(cache->lists.data());
-    if (const size_t depth = cache->depth(c); depth != 0) return depth;
-  }
+  if (&arena == cache->arena && arena.HasPost()) arena.DrainInbox(cache->lists.data());
+  // What was posted while another class was looked for came to all lists.
+  if (const size_t depth = cache->depth(c); depth != 0) return depth;
   BlockList& list = cache->lists[c];
   const size_t want = std::max<size_t>(cache->backing[c].capacity() / 2, 1);
   auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));

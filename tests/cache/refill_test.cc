@@ -9,6 +9,7 @@
 
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
+#include "cache/cache_registry.h"
 #include "support/two_arenas.h"
 
 namespace cma {
@@ -50,6 +51,27 @@ class RefillTest : public cma_test::TwoArenas {
         other_->GiveBlocks(&blocks[i], 1);
       }
     }
+  }
+
+  // What the own arena has free of the class.
+  void TakeAll(size_t bytes) {
+    std::byte* block = nullptr;
+    LockGuard guard(home_->lock());
+    while (home_->TakeBlocks(ClassOf(bytes), &block, 1, Growth::kNone) != 0) {
+      KeyOf(AddressOf(block)) = 0;
+      left_.push_back(block);
+    }
+  }
+
+  // A parcel with the blocks, as a thread of the other arena would fill it.
+  Parcel* Pack(const std::vector<void*>& blocks, size_t block_bytes) {
+    auto* const parcel = static_cast<Parcel*>(g_heap.metadata.Take(sizeof(Parcel)));
+    parcel->sender = other_;
+    parcel->size = ParcelSize::kLarge;
+    parcel->count = 0;
+    parcel->bytes = blocks.size() * block_bytes;
+    for (void* block : blocks) Parcel::Put(parcel->Place(parcel->count++), AddressOf(block));
+    return parcel;
   }
 
   void* Allocate(size_t bytes) {
@@ -133,6 +155,48 @@ TEST_F(RefillTest, ItIsTakenUntilThoseAreDense) {
 
   LockGuard guard(other_->lock());
   EXPECT_FALSE(other_->IsLoose());
+}
+
+// Blocks of the class that are posted while the arena is asked for a wider one fill the list as
+// well.
+TEST_F(RefillTest, AListIsNeverFilledBeyondItsArray) {
+  static Arena* home;
+  static std::vector<Parcel*> late;
+  const SizeClass c = ClassOf(kBytes);
+  Thin(16 * kKiB, 3);  // so that the arena is loose
+  std::vector<void*> posted(16);
+  for (void*& block : posted) block = cma_malloc(kBytes);
+  void* const odd[] = {cma_malloc(64), cma_malloc(64)};
+  // Both lists are in use and empty, and the arena has none to add to them unless it grows.
+  for (const size_t bytes : {kWider, kBytes}) {
+    do Allocate(bytes);
+    while (t_cache->depth(ClassOf(bytes)) != 0);
+    TakeAll(bytes);
+  }
+  const size_t capacity = t_cache->backing[c].capacity();
+  ASSERT_GT(posted.size(), capacity / 2);
+  // These look free, so the layer above is asked about them, and then the next parcel comes: when
+  // the list is to be filled, when the arena is asked, and what matters after that.
+  for (void* block : odd) KeyOf(AddressOf(block)) = AddressMap::FreeKey();
+  home = home_;
+  late = {Pack(posted, kBytes), Pack({odd[1]}, 64)};
+  Arena::SetCacheProbe([](SizeClass, const std::byte*) {
+    home->Post(late.back());
+    late.pop_back();
+    return false;
+  });
+  home_->Post(Pack({odd[0]}, 64));
+  t_cache->events += 10;  // as if other lists had missed meanwhile
+
+  Allocate(kBytes);
+
+  Arena::SetCacheProbe(
+      [](SizeClass of, const std::byte* block) { return g_caches.TryHolds(of, AddressOf(block)); });
+  EXPECT_TRUE(late.empty());
+  EXPECT_FALSE(home_->HasPost());
+  EXPECT_EQ(t_cache->backing[c].capacity(), capacity);
+  EXPECT_LT(t_cache->depth(c), capacity);
+  EXPECT_EQ(t_cache->backing[c].slots()[capacity + 1], kFullMark);
 }
 
 TEST_F(RefillTest, SmallerBlocksComeFromTheOwnArenaAlone) {
