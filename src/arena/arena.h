@@ -168,17 +168,6 @@ class alignas(kIsolation) Arena {
     return users_.load(std::memory_order_relaxed) == 0 &&
            users_.compare_exchange_strong(none, 1, std::memory_order_relaxed);
   }
-  // For fork, which holds the locks of all arenas that there are: one that is made meanwhile is
-  // left alone when they are released.
-  void AcquireForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    lock_.Acquire();
-    held_by_fork_ = true;
-  }
-  void ReleaseAfterFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (!held_by_fork_) return;
-    held_by_fork_ = false;
-    lock_.Release();
-  }
   // In the child of a fork.
   void ForgetUsers() { users_.store(0, std::memory_order_relaxed); }
   // `classes`, if not null, are kSizeClasses entries to which what is here is added.
@@ -286,7 +275,6 @@ class alignas(kIsolation) Arena {
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slab_block_bytes_ ABSL_GUARDED_BY(lock_) = 0;  // of all blocks in slabs, lent or free
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
-  bool held_by_fork_ = false;  // the forking thread's alone
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> run_lent_bytes_{0};  // written with the lock held
   // Written by other CPUs: apart from what the owner uses.

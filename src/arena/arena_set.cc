@@ -37,6 +37,7 @@ Arena* ArenaSet::At(size_t index) {
   void* memory = central_->metadata().TakePages(sizeof(Arena));
   if (memory == nullptr) return nullptr;
   arena = new (memory) Arena(*central_, static_cast<ArenaId>(index));
+  arena->lock().HoldIfForking();
   // Release pairs with the acquire in Existing().
   place->store(arena, std::memory_order_release);
   return arena;

@@ -17,32 +17,41 @@ void ForEachArena(F f) {
   }
 }
 
-void Prepare() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  g_caches.emptying_lock().Acquire();
-  g_user_heaps.lock().Acquire();
-  g_heap.arenas.lock().Acquire();
-  g_caches.lock().Acquire();
-  ForEachArena([](Arena* arena) { arena->AcquireForFork(); });
-  g_quarantine.lock().Acquire();
-  g_heap.central.lock().Acquire();
-  g_heap.huge.lock().Acquire();
-  g_heap.huge.table().AcquireAll();
-  g_heap.metadata.AcquireAll();
+// Whether the forking thread was interrupted, by the signal that lets it fork, where it held locks:
+// it goes on with what it does there in the child as well.
+constinit bool g_within_holder = false;
+
+void Hold(Lock& lock) {
+  if (!lock.AcquireForFork()) g_within_holder = true;
+}
+
+void Prepare() {
+  g_within_holder = false;
+  Hold(g_caches.emptying_lock());
+  Hold(g_user_heaps.lock());
+  Hold(g_heap.arenas.lock());
+  Hold(g_caches.lock());
+  ForEachArena([](Arena* arena) { Hold(arena->lock()); });
+  Hold(g_quarantine.lock());
+  Hold(g_heap.central.lock());
+  Hold(g_heap.huge.lock());
+  if (!g_heap.huge.table().AcquireAllForFork()) g_within_holder = true;
+  if (!g_heap.metadata.AcquireAllForFork()) g_within_holder = true;
   EnterForkWindow();
 }
 
-void Parent() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+void Parent() {
   LeaveForkWindow();
-  g_heap.metadata.ReleaseAll();
-  g_heap.huge.table().ReleaseAll();
-  g_heap.huge.lock().Release();
-  g_heap.central.lock().Release();
-  g_quarantine.lock().Release();
-  ForEachArena([](Arena* arena) { arena->ReleaseAfterFork(); });
-  g_caches.lock().Release();
-  g_heap.arenas.lock().Release();
-  g_user_heaps.lock().Release();
-  g_caches.emptying_lock().Release();
+  g_heap.metadata.ReleaseAllAfterFork();
+  g_heap.huge.table().ReleaseAllAfterFork();
+  g_heap.huge.lock().ReleaseAfterFork();
+  g_heap.central.lock().ReleaseAfterFork();
+  g_quarantine.lock().ReleaseAfterFork();
+  ForEachArena([](Arena* arena) { arena->lock().ReleaseAfterFork(); });
+  g_caches.lock().ReleaseAfterFork();
+  g_heap.arenas.lock().ReleaseAfterFork();
+  g_user_heaps.lock().ReleaseAfterFork();
+  g_caches.emptying_lock().ReleaseAfterFork();
 }
 
 // A thread that was between two instructions of the hit path has left its cache whole, but for a
@@ -61,6 +70,7 @@ void Child() {
   // Sleepers are gone: waking them would do no harm, waiting for them would.
   Parent();
   g_heap.releaser.ForgetThread();
+  if (g_within_holder) return;  // these would wait for what it holds
   g_heap.huge.ForgetOthers();
   AdoptOrphans();
 }

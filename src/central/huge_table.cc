@@ -17,6 +17,7 @@ bool HugeTable::Open(Metadata& metadata) {
   if (table == nullptr) return false;
   for (size_t i = 0; i < kStripes; ++i) {
     new (&table->stripes[i]) Stripe(&table->buckets[i * kBucketsOfStripe]);
+    table->stripes[i].lock.HoldIfForking();
   }
   // Release pairs with the acquire in Get().
   table_.store(table, std::memory_order_release);
@@ -155,13 +156,20 @@ size_t HugeTable::CountBytes() {
   return bytes;
 }
 
-void HugeTable::AcquireAll() {
-  of_fork_ = Get();
-  for (size_t i = 0; of_fork_ != nullptr && i < kStripes; ++i) of_fork_->stripes[i].lock.Acquire();
+bool HugeTable::AcquireAllForFork() {
+  Table* const table = Get();
+  bool all = true;
+  for (size_t i = 0; table != nullptr && i < kStripes; ++i) {
+    all = table->stripes[i].lock.AcquireForFork() && all;
+  }
+  return all;
 }
 
-void HugeTable::ReleaseAll() {
-  for (size_t i = 0; of_fork_ != nullptr && i < kStripes; ++i) of_fork_->stripes[i].lock.Release();
+void HugeTable::ReleaseAllAfterFork() {
+  Table* const table = Get();
+  for (size_t i = 0; table != nullptr && i < kStripes; ++i) {
+    table->stripes[i].lock.ReleaseAfterFork();
+  }
 }
 
 }  // namespace cma

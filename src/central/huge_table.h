@@ -53,9 +53,9 @@ class HugeTable {
   // Usable bytes of all; slow.
   size_t CountBytes();
 
-  // For fork.
-  void AcquireAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void ReleaseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  // All its locks; false if Lock::AcquireForFork() was of any.
+  bool AcquireAllForFork();
+  void ReleaseAllAfterFork();
 
  private:
   // Half and double are the same in BM_HugeTakeThenGive of two and eight threads.
@@ -95,8 +95,6 @@ class HugeTable {
   void ForEach(F f);
   static void Settle(Stripe& stripe, HugeBlock* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stripe.lock);
   std::atomic<Table*> table_{nullptr};  // nullptr: there never was a block
-  // Whose locks the forking thread has: while it has them it may make the table, and nobody else.
-  Table* of_fork_ = nullptr;
 };
 
 }  // namespace cma

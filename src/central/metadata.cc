@@ -109,12 +109,14 @@ void* Metadata::Carve(Shelf& shelf, size_t bytes) {
   return piece;
 }
 
-void Metadata::AcquireAll() {
-  for (Shelf& shelf : shelves_) shelf.lock.Acquire();
+bool Metadata::AcquireAllForFork() {
+  bool all = true;
+  for (Shelf& shelf : shelves_) all = shelf.lock.AcquireForFork() && all;
+  return all;
 }
 
-void Metadata::ReleaseAll() {
-  for (Shelf& shelf : shelves_) shelf.lock.Release();
+void Metadata::ReleaseAllAfterFork() {
+  for (Shelf& shelf : shelves_) shelf.lock.ReleaseAfterFork();
 }
 
 void Metadata::CountMapped(size_t bytes) {

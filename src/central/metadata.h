@@ -44,9 +44,9 @@ class Metadata {
   // Bytes of address space held.
   size_t mapped_bytes() const { return mapped_bytes_.load(std::memory_order_relaxed); }
 
-  // For fork: the locks of all shelves.
-  void AcquireAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void ReleaseAll() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  // The locks of all shelves; false if Lock::AcquireForFork() was of any.
+  bool AcquireAllForFork();
+  void ReleaseAllAfterFork();
 
   static constexpr size_t kMaxBytes = 32 * kKiB;
 

@@ -28,10 +28,13 @@ bool Lock::SpinFor(int rounds) {
   return false;
 }
 
+// Whether fork, which this thread is in, holds it.
+bool Lock::PassesThrough() const { return IsForkingThread() && for_fork_; }
+
 void Lock::Acquire() {
   CheckOrder();
   if (!TryOnce()) [[unlikely]] {
-    if (IsForkingThread()) return;
+    if (PassesThrough()) return;
     AcquireSlow();
   }
   NoteAcquired();
@@ -39,11 +42,29 @@ void Lock::Acquire() {
 
 bool Lock::TryAcquire() {
   if (!TryOnce()) {
-    if (IsForkingThread()) return true;
+    if (PassesThrough()) return true;
     if (!SpinFor(kSpins)) return false;
   }
   NoteAcquired();
   return true;
+}
+
+bool Lock::AcquireForFork() {
+  if (holder_.load(std::memory_order_relaxed) == OsThreadIdentity()) return false;
+  if (!TryOnce()) AcquireSlow();
+  NoteAcquired();
+  for_fork_ = true;
+  return true;
+}
+
+void Lock::ReleaseAfterFork() {
+  if (!for_fork_) return;
+  for_fork_ = false;
+  Release();
+}
+
+void Lock::HoldIfForking() {
+  if (IsForkingThread()) AcquireForFork();
 }
 
 void Lock::AcquireSlow() {
@@ -55,7 +76,7 @@ void Lock::AcquireSlow() {
 }
 
 void Lock::Release() {
-  if (g_forking_thread.load(std::memory_order_relaxed) != 0 && IsForkingThread()) [[unlikely]] {
+  if (g_forking_thread.load(std::memory_order_relaxed) != 0 && PassesThrough()) [[unlikely]] {
     return;
   }
   NoteReleased();
@@ -63,10 +84,19 @@ void Lock::Release() {
   if (state_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) OsWake(state_, 1);
 }
 
+void Lock::NoteAcquired() {
+  holder_.store(OsThreadIdentity(), std::memory_order_relaxed);
+  CountHeld(1);
+}
+
+void Lock::NoteReleased() {
+  CountHeld(-1);
+  holder_.store(0, std::memory_order_relaxed);
+}
+
 #ifdef NDEBUG
 void Lock::CheckOrder() const {}
-void Lock::NoteAcquired() const {}
-void Lock::NoteReleased() const {}
+void Lock::CountHeld(int) const {}
 #else
 namespace {
 // Locks held by this thread, per rank.
@@ -87,8 +117,10 @@ void Lock::CheckOrder() const {
     if (t_held[rank] != 0) ReportCorruption("lock order violated", this);
   }
 }
-void Lock::NoteAcquired() const { ++t_held[static_cast<size_t>(rank_)]; }
-void Lock::NoteReleased() const { --t_held[static_cast<size_t>(rank_)]; }
+void Lock::CountHeld(int more) const {
+  t_held[static_cast<size_t>(rank_)] =
+      static_cast<uint8_t>(t_held[static_cast<size_t>(rank_)] + more);
+}
 #endif
 
 void EnterForkWindow() { g_forking_thread.store(OsThreadIdentity(), std::memory_order_relaxed); }

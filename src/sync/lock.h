@@ -1,10 +1,13 @@
-// The one lock of cma: spins for a moment, then sleeps in the kernel. 4 bytes, zero when free,
+// The one lock of cma: spins for a moment, then sleeps in the kernel. Zero when free,
 // so that heaps can be constant-initialised.
 //
 // Order: a thread that holds a lock of rank r may take only ranks above r; debug builds check
 // this at every Lock(). While fork() runs, the forking thread holds all locks and may enter the
 // heap again (other libraries' fork handlers allocate): for it, and only then, Lock() and
-// Unlock() do nothing.
+// Unlock() do nothing. A lock that is made meanwhile is held like the others.
+//
+// fork() may be called from a signal handler that has interrupted a holder. That lock stays as it
+// is: when the handler has returned, in either process, the holder goes on and releases it.
 #ifndef CMA_SYNC_LOCK_H_
 #define CMA_SYNC_LOCK_H_
 
@@ -40,11 +43,16 @@ class ABSL_LOCKABLE Lock {
   [[nodiscard]] bool TryAcquire() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true);
   void Release() ABSL_UNLOCK_FUNCTION();
 
+  // For fork, which passes through what it holds. False if this very thread holds it already, below
+  // a signal handler: then it is left alone.
+  bool AcquireForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  // Does nothing to one that AcquireForFork() left alone.
+  void ReleaseAfterFork() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  // For a new one, that no other thread knows: the same, if this thread is just forking.
+  void HoldIfForking();
+
   // A moment's truth.
   bool IsHeld() const { return state_.load(std::memory_order_relaxed) != kFree; }
-
-  // Forgets the state: only for the child of a fork, where no other thread exists.
-  void Reset() { state_.store(kFree, std::memory_order_relaxed); }
 
  private:
   enum : uint32_t { kFree, kHeld, kHeldWithSleepers };
@@ -57,12 +65,18 @@ class ABSL_LOCKABLE Lock {
   }
   bool SpinFor(int rounds);
   void AcquireSlow();
+  bool PassesThrough() const;
   void CheckOrder() const;
-  void NoteAcquired() const;
-  void NoteReleased() const;
+  void NoteAcquired();
+  void NoteReleased();
+  void CountHeld(int more) const;
 
   std::atomic<uint32_t> state_{kFree};
+  bool for_fork_ = false;                 // the forking thread's alone
   [[maybe_unused]] const LockRank rank_;  // builds without assertions do not ask
+  // OsThreadIdentity() of who holds it, 0 for a moment and if nobody does. Only the holder itself
+  // can find its own.
+  std::atomic<uintptr_t> holder_{0};
 };
 
 class ABSL_SCOPED_LOCKABLE LockGuard {

@@ -359,19 +359,5 @@ TEST_F(ArenaTest, StatsAddUpWhateverIsDone) {
   }
 }
 
-// One that is made while fork holds all locks may be in use by the time they are released.
-TEST_F(ArenaTest, AfterAForkOnlyWhatItHasAcquiredIsReleased) {
-  arena_.lock().Acquire();
-  arena_.ReleaseAfterFork();
-  EXPECT_FALSE(arena_.lock().TryAcquire());
-  arena_.lock().Release();
-
-  arena_.AcquireForFork();
-  EXPECT_FALSE(arena_.lock().TryAcquire());
-  arena_.ReleaseAfterFork();
-  ASSERT_TRUE(arena_.lock().TryAcquire());
-  arena_.lock().Release();
-}
-
 }  // namespace
 }  // namespace cma

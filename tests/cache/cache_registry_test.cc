@@ -172,11 +172,11 @@ TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothingForWhoMayNotWait) {
   one_.spares.Open(memory);
   one_.spares.Add(4096, 64 * kKiB);
   EXPECT_TRUE(registry_.TryHolds(0, 4096));
-  std::thread([&] { registry_.lock().Acquire(); }).join();
 
-  EXPECT_FALSE(registry_.TryHolds(0, 4096));
+  registry_.lock().Acquire();
+  std::thread([&] { EXPECT_FALSE(registry_.TryHolds(0, 4096)); }).join();
 
-  registry_.lock().Reset();
+  registry_.lock().Release();
 }
 
 TEST_F(CacheRegistryTest, AForksChildTakesAllCachesButItsOwn) {

@@ -2,6 +2,7 @@
 #include "cache/fork.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,10 +58,59 @@ int StatusOfChild(F body) {
   return status;
 }
 
+// What a fork handler does that was registered before those of cma, and so runs while all is held.
+void (*g_while_held)() = nullptr;
+const bool g_registered = pthread_atfork(
+                              [] {
+                                if (g_while_held != nullptr) g_while_held();
+                              },
+                              nullptr, nullptr) == 0;
+
 class ForkTest : public testing::Test {
  protected:
-  ForkTest() { cma_free(cma_malloc(64)); }
+  ForkTest() {
+    EXPECT_TRUE(g_registered);
+    cma_free(cma_malloc(64));
+  }
 };
+
+TEST_F(ForkTest, WhatAHandlerMakesWhileAllIsHeldIsOfUseToBoth) {
+  static cma_heap* heap;
+  static void* huge;
+  g_while_held = [] {
+    heap = cma_heap_create("made meanwhile", 0);
+    cma_free(cma_heap_malloc(heap, 100));
+    huge = cma_malloc(3'000'000);
+  };
+  const auto use = [] {
+    cma_free(cma_heap_malloc(heap, 100));
+    cma_free(huge);
+    cma_heap_destroy(heap);
+    return 0;
+  };
+
+  EXPECT_EQ(StatusOfChild(use), 0);
+
+  g_while_held = nullptr;
+  std::thread(use).join();
+}
+
+// Where a signal has interrupted a thread that holds a lock, and its handler forks.
+TEST_F(ForkTest, AThreadThatHoldsALockMayFork) {
+  const IdleThread other;
+  Lock& lock = t_cache->arena->lock();
+  lock.Acquire();
+
+  const int status = StatusOfChild([&lock] {
+    lock.Release();
+    for (const size_t bytes : {64u, 5000u, 100'000u, 3'000'000u}) cma_free(cma_malloc(bytes));
+    return 0;
+  });
+
+  lock.Release();
+  EXPECT_EQ(status, 0);
+  for (const size_t bytes : {64u, 5000u, 100'000u, 3'000'000u}) cma_free(cma_malloc(bytes));
+}
 
 TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
   const IdleThread first;

@@ -149,11 +149,11 @@ TEST_F(MetadataTest, EachThreadMapsLittleAtFirst) {
 }
 
 TEST_F(MetadataTest, AllLocksAreHeldForAForkAndReleased) {
-  metadata_.AcquireAll();
+  EXPECT_TRUE(metadata_.AcquireAllForFork());
   EnterForkWindow();
   EXPECT_NE(metadata_.Take(64), nullptr);  // the forking thread may
   LeaveForkWindow();
-  metadata_.ReleaseAll();
+  metadata_.ReleaseAllAfterFork();
 
   std::thread([&] { EXPECT_NE(metadata_.Take(64), nullptr); }).join();
 }

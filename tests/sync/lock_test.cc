@@ -106,16 +106,6 @@ TEST(LockTest, AllSleepersGetTheirTurn) {
   EXPECT_EQ(passed, kThreads);
 }
 
-TEST(LockTest, ResetForgetsAHolder) {
-  Lock lock(LockRank::kMetadata);
-  std::thread([&] { lock.Acquire(); }).join();
-  EXPECT_FALSE(IsFreeForOthers(lock));
-
-  lock.Reset();
-
-  EXPECT_TRUE(IsFreeForOthers(lock));
-}
-
 TEST(LockTest, LocksMayBeTakenInTheOrderOfTheirRanks) {
   Lock locks[] = {Lock(LockRank::kStartUp),     Lock(LockRank::kRegistry),
                   Lock(LockRank::kArena),       Lock(LockRank::kArena),
@@ -166,15 +156,15 @@ TEST(LockTest, TheOrderIsEachThreadsOwn) {
 class ForkWindowTest : public testing::Test {
  protected:
   ForkWindowTest() {
-    first_.Acquire();
-    second_.Acquire();
+    EXPECT_TRUE(first_.AcquireForFork());
+    EXPECT_TRUE(second_.AcquireForFork());
     EnterForkWindow();
   }
 
   void End() {
     LeaveForkWindow();
-    second_.Release();
-    first_.Release();
+    second_.ReleaseAfterFork();
+    first_.ReleaseAfterFork();
   }
 
   Lock first_{LockRank::kStartUp};
@@ -210,6 +200,51 @@ TEST_F(ForkWindowTest, TheChildPassesToo) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   End();
+}
+
+TEST_F(ForkWindowTest, OneThatIsMadeMeanwhileIsHeldLikeTheOthers) {
+  Lock made(LockRank::kArena);
+  made.HoldIfForking();
+
+  made.Acquire();
+  made.Release();
+
+  EXPECT_FALSE(IsFreeForOthers(made));
+  End();
+  made.ReleaseAfterFork();
+  EXPECT_TRUE(IsFreeForOthers(made));
+}
+
+TEST_F(ForkWindowTest, OneThatForkDoesNotHoldWorksAsEver) {
+  Lock other(LockRank::kArena);
+
+  other.Acquire();
+  EXPECT_FALSE(IsFreeForOthers(other));
+  other.Release();
+
+  EXPECT_TRUE(IsFreeForOthers(other));
+  End();
+}
+
+// As a signal handler finds it that has interrupted the holder, and forks.
+TEST(LockTest, ForkLeavesALockAloneThatItsThreadHolds) {
+  Lock lock(LockRank::kArena);
+  lock.Acquire();
+
+  EXPECT_FALSE(lock.AcquireForFork());
+  lock.ReleaseAfterFork();
+
+  EXPECT_FALSE(IsFreeForOthers(lock));
+  lock.Release();
+  EXPECT_TRUE(IsFreeForOthers(lock));
+}
+
+TEST(LockTest, OutsideOfAForkANewLockIsFree) {
+  Lock lock(LockRank::kArena);
+
+  lock.HoldIfForking();
+
+  EXPECT_TRUE(IsFreeForOthers(lock));
 }
 
 TEST_F(ForkWindowTest, TheLocksWorkAsBeforeWhenItIsOver) {
