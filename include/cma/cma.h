@@ -40,7 +40,8 @@ CMA_API void* cma_calloc(size_t count, size_t size) CMA_NOEXCEPT;
 /* Makes the block `size` bytes long, in place where it can, and returns where
  * it is now; the contents up to the smaller size stay. NULL grows like
  * cma_malloc(size). Size 0 with a block frees it and returns NULL, as glibc
- * does. On failure the old block is untouched. Source: realloc(3). */
+ * does. On failure the old block is untouched; one that becomes shorter never fails.
+ * Source: realloc(3). */
 CMA_API void* cma_realloc(void* block, size_t size) CMA_NOEXCEPT;
 
 /* cma_realloc(block, count * size); an overflowing product fails with ENOMEM.
@@ -248,7 +249,8 @@ CMA_API void* cma_heap_calloc(cma_heap* heap, size_t count, size_t size) CMA_NOE
 CMA_API void* cma_heap_aligned_alloc(cma_heap* heap, size_t alignment, size_t size) CMA_NOEXCEPT;
 
 /* cma_realloc(), after which the block is in `heap`: one of another heap, or of none, is
- * moved there. A block that has to move counts twice while it does. */
+ * moved there. A block that has to move counts twice while it does; one of the heap that is to
+ * become shorter stays where the limit leaves no room for that. */
 CMA_API void* cma_heap_realloc(cma_heap* heap, void* block, size_t size) CMA_NOEXCEPT;
 
 /* The heap that a live block is in; NULL for a block of none, and for NULL. */
@@ -261,7 +263,7 @@ typedef struct cma_heap_stats {
   size_t peak_bytes;    /* the most that live_bytes was */
   size_t huge_bytes;    /* part of live_bytes that is mapped alone */
   size_t mapped_bytes;  /* address space: 4 MiB at a time, and huge_bytes */
-  size_t refusals;      /* times that the limit has refused memory */
+  size_t refusals;      /* calls that the limit has refused */
   size_t reserved[9];   /* 0; see cma_get_stats() */
 } cma_heap_stats;
 

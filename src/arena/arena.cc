@@ -329,6 +329,10 @@ void Arena::GiveRun(const Run& run) {
 
 size_t Arena::ResizeRun(const Run& run, size_t bytes) {
   LockGuard guard(lock_);
+  return ResizeRunLocked(run, bytes);
+}
+
+size_t Arena::ResizeRunLocked(const Run& run, size_t bytes) {
   CountLent(-run.bytes());
   const bool resized = runs_.ResizeRun(run, GranulesOf(bytes));
   const size_t usable = (resized ? RunAt(run.superblock, run.start) : run).bytes();

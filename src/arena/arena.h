@@ -116,6 +116,7 @@ class alignas(kIsolation) Arena {
   void GiveRun(const Run& run) ABSL_LOCKS_EXCLUDED(lock_);
   // Usable bytes of the block after an attempt to make it `bytes` long in place.
   size_t ResizeRun(const Run& run, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  size_t ResizeRunLocked(const Run& run, size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   // Hands over a parcel for this arena. Lock-free, except that the poster takes the mail in itself
   // where it has piled up because nobody allocates here. Any thread.

@@ -27,7 +27,9 @@ class Account {
   // Starts anew, with nothing charged.
   void Open(size_t limit);
 
-  // For blocks of the arena. False, and counted, if that would be more than the limit.
+  // Whether the limit allows so many more bytes.
+  bool Allows(size_t bytes) const { return bytes <= limit() - live(); }
+  // For blocks of the arena. False if that would be more than the limit.
   [[nodiscard]] bool Charge(size_t bytes) {
     if (!Allows(bytes)) return false;
     lent_.store(lent() + bytes, std::memory_order_relaxed);
@@ -36,13 +38,17 @@ class Account {
   }
   void Refund(size_t bytes) { lent_.store(lent() - bytes, std::memory_order_relaxed); }
 
-  // For huge blocks.
+  // For huge blocks. They count for the peak when they are there.
   [[nodiscard]] bool ChargeHuge(size_t bytes) {
     if (!Allows(bytes)) return false;
     huge_.fetch_add(bytes, std::memory_order_relaxed);
-    NotePeak();
     return true;
   }
+  void NotePeak() {
+    if (live() > peak()) peak_.store(live(), std::memory_order_relaxed);
+  }
+  // The limit was why a caller got nothing.
+  void NoteRefusal() { refusals_.store(refusals() + 1, std::memory_order_relaxed); }
   // Needs no lock.
   void RefundHuge(size_t bytes) { huge_.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -55,15 +61,6 @@ class Account {
   size_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
-  bool Allows(size_t bytes) {
-    if (bytes <= limit() - live()) [[likely]] return true;
-    refusals_.store(refusals() + 1, std::memory_order_relaxed);
-    return false;
-  }
-  void NotePeak() {
-    if (live() > peak()) peak_.store(live(), std::memory_order_relaxed);
-  }
-
   std::atomic<size_t> limit_{kNoLimit};
   std::atomic<size_t> lent_{0};
   std::atomic<size_t> huge_{0};

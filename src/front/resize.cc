@@ -34,6 +34,38 @@ size_t WithRoom(const UserHeap* heap, size_t old_bytes, size_t size) {
   return heap == nullptr || heap->SeemsToHaveRoomFor(RunBytes(with_room)) ? with_room : size;
 }
 
+// Usable bytes then, and whether the limit of its heap has refused more.
+UserHeap::Resized ResizeRun(const FoundBlock& found, size_t bytes) {
+  const UserHeap::Resized resized =
+      found.heap != nullptr
+          ? found.heap->ResizeRun(found.run, bytes)
+          : UserHeap::Resized{
+                g_heap.arenas.Owner(found.run.superblock)->ResizeRun(found.run, bytes), false};
+  if (bytes < found.bytes) g_heap.releaser.NoteFreed();
+  return resized;
+}
+
+UserHeap::Resized ResizeHugeInPlace(const FoundBlock& found, std::byte* block, size_t size) {
+  if (size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return {found.bytes, false};
+  // Not shorter than huge blocks are.
+  size = std::max(size, kLargeMax + 1);
+  const UserHeap::Resized resized =
+      found.heap != nullptr ? found.heap->ResizeHugeInPlace(block, found.bytes, size)
+                            : UserHeap::Resized{g_heap.huge.ResizeInPlace(block, size), false};
+  g_heap.releaser.NoteFreed();
+  return resized;
+}
+
+UserHeap::Resized ResizeFoundInPlace(const FoundBlock& found, void* block, size_t size) {
+  if (found.kind == FoundBlock::kRun && size <= kGrownMax) {
+    return ResizeRun(found, RunBytes(size));
+  }
+  if (found.kind == FoundBlock::kHuge) {
+    return ResizeHugeInPlace(found, static_cast<std::byte*>(block), size);
+  }
+  return {found.bytes, false};
+}
+
 void* MoveBlock(void* block, size_t old_bytes, UserHeap* heap, size_t alignment, size_t size) {
   void* const moved = AllocateFor(heap, alignment, WithRoom(heap, old_bytes, size));
   if (moved == nullptr) return nullptr;
@@ -42,13 +74,17 @@ void* MoveBlock(void* block, size_t old_bytes, UserHeap* heap, size_t alignment,
   return moved;
 }
 
-size_t ResizeRun(const FoundBlock& found, size_t bytes) {
-  const size_t usable =
-      found.heap != nullptr
-          ? found.heap->ResizeRun(found.run, bytes)
-          : g_heap.arenas.Owner(found.run.superblock)->ResizeRun(found.run, bytes);
-  if (bytes < found.bytes) g_heap.releaser.NoteFreed();
-  return usable;
+// What becomes shorter needs no other memory: where there is none it stays where it is.
+void* MoveOrStay(const FoundBlock& found, void* block, size_t alignment, size_t size) {
+  const bool may_stay = size <= found.bytes && AddressOf(block) % alignment == 0;
+  const bool must_stay =
+      may_stay && found.heap != nullptr && !found.heap->SeemsToHaveRoomFor(RunBytes(size));
+  if (!must_stay) {
+    void* const moved = MoveBlock(block, found.bytes, found.heap, alignment, size);
+    if (moved != nullptr || !may_stay) return moved;
+  }
+  (void)ResizeFoundInPlace(found, block, size);
+  return block;
 }
 
 // For realloc: a run stays a run, and shrinking a little is not worth a lock.
@@ -61,9 +97,9 @@ bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
   if (bytes <= found.bytes && found.bytes - bytes < room) return true;
   if (bytes > found.bytes && found.heap == nullptr) {
     const size_t with_room = RunBytes(std::min(size + size / kShareOfRoom, kGrownMax));
-    if (ResizeRun(found, with_room) >= with_room) return true;
+    if (ResizeRun(found, with_room).usable >= with_room) return true;
   }
-  return ResizeRun(found, bytes) >= size;
+  return ResizeRun(found, bytes).usable >= size;
 }
 
 // Where it is, or by moving its pages; nullptr if neither works.
@@ -73,17 +109,6 @@ std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block, size_t size
                                                  : g_heap.huge.Resize(block, size);
   g_heap.releaser.NoteFreed();
   return moved;
-}
-
-size_t ResizeHugeInPlace(const FoundBlock& found, std::byte* block, size_t size) {
-  if (size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return found.bytes;
-  // Not shorter than huge blocks are.
-  size = std::max(size, kLargeMax + 1);
-  const size_t usable = found.heap != nullptr
-                            ? found.heap->ResizeHugeInPlace(block, found.bytes, size)
-                            : g_heap.huge.ResizeInPlace(block, size);
-  g_heap.releaser.NoteFreed();
-  return usable;
 }
 
 void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {
@@ -98,7 +123,7 @@ void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {
       if (void* moved = ReallocateHuge(found, static_cast<std::byte*>(block), size)) return moved;
       break;
   }
-  return MoveBlock(block, found.bytes, found.heap, kMinAlignment, size);
+  return MoveOrStay(found, block, kMinAlignment, size);
 }
 
 }  // namespace
@@ -106,7 +131,8 @@ void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {
 void* Reallocate(void* block, size_t size) {
   if (const size_t bytes = OwnSmallBytes(block); bytes != 0) {
     if (size <= bytes && size * 2 > bytes) return block;
-    return MoveBlock(block, bytes, nullptr, kMinAlignment, size);
+    void* const moved = MoveBlock(block, bytes, nullptr, kMinAlignment, size);
+    return moved != nullptr || size > bytes ? moved : block;
   }
   return ReallocateFound(FindBlock("realloc", block), block, size);
 }
@@ -124,7 +150,7 @@ void* ReallocateAligned(void* block, size_t alignment, size_t size) {
       return block;
     }
   }
-  return MoveBlock(block, found.bytes, found.heap, alignment, size);
+  return MoveOrStay(found, block, alignment, size);
 }
 
 void* ReallocateIn(UserHeap* heap, void* block, size_t size) {
@@ -135,13 +161,9 @@ void* ReallocateIn(UserHeap* heap, void* block, size_t size) {
 
 size_t ResizeInPlace(void* block, size_t size) {
   const FoundBlock found = FindBlock("resize", block);
-  size_t usable = found.bytes;
-  if (found.kind == FoundBlock::kRun && size <= kGrownMax) {
-    usable = ResizeRun(found, RunBytes(size));
-  } else if (found.kind == FoundBlock::kHuge) {
-    usable = ResizeHugeInPlace(found, static_cast<std::byte*>(block), size);
-  }
-  return usable >= size ? usable : 0;
+  const UserHeap::Resized resized = ResizeFoundInPlace(found, block, size);
+  if (resized.over_limit) found.heap->NoteRefusalLocking();
+  return resized.usable >= size ? resized.usable : 0;
 }
 
 }  // namespace cma

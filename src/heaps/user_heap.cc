@@ -10,9 +10,6 @@
 namespace cma {
 namespace {
 
-// A run may be longer than asked by what would be too short for a run of its own.
-constexpr size_t kMostRest = kSlotBytes - kGranuleBytes;
-
 // A block that was free in a thread's cache in an earlier life may have left its key. Reading first
 // keeps the page of a fresh run untouched.
 void ClearKey(std::byte* block) {
@@ -91,12 +88,26 @@ bool UserHeap::ChargeHugeLocking(size_t bytes) {
   return ChargeHuge(bytes);
 }
 
+void UserHeap::NoteRefusalLocking() {
+  LockGuard guard(arena_->lock());
+  NoteRefusal();
+}
+
+void UserHeap::NotePeakLocking() {
+  LockGuard guard(arena_->lock());
+  NotePeak();
+}
+
 std::byte* UserHeap::TakeHuge(const BlockShape& shape, Contents contents, bool* over_limit) {
   const size_t bytes = RoundUp(shape.bytes, OsPageBytes());
   *over_limit = !ChargeHugeLocking(bytes);
   if (*over_limit) return nullptr;
   std::byte* const block = huge_->Take(bytes, shape.alignment, contents, this);
-  if (block == nullptr) RefundHuge(bytes);
+  if (block == nullptr) {
+    RefundHuge(bytes);
+  } else {
+    NotePeakLocking();
+  }
   return block;
 }
 
@@ -106,12 +117,14 @@ UserHeap::Taken UserHeap::Take(size_t size, size_t alignment, Contents contents)
   const BlockShape shape = ShapeOf(size, alignment);
   if (shape.kind == BlockShape::kHuge) {
     taken.block = TakeHuge(shape, contents, &taken.over_limit);
+    if (taken.over_limit) NoteRefusalLocking();
     return taken;
   }
   const bool zero = contents == Contents::kZero;
   ZeroPages zero_pages;
   const bool is_run = shape.kind == BlockShape::kRun;
   taken.block = TakeFromArena(shape, zero && is_run ? &zero_pages : nullptr, &taken.over_limit);
+  if (taken.over_limit) NoteRefusalLocking();
   if (taken.block == nullptr) return taken;
   if (!zero) {
     ClearKey(taken.block);
@@ -136,27 +149,28 @@ bool UserHeap::HoldsFree(SizeClass c, const std::byte* block) {
   return arena_->HoldsFree(c, block);
 }
 
-size_t UserHeap::ResizeRun(const Run& run, size_t bytes) {
+UserHeap::Resized UserHeap::ResizeRun(const Run& run, size_t bytes) {
   const size_t before = run.bytes();
-  size_t charged = before;
-  if (bytes > before) {
-    const size_t growth = bytes - before + kMostRest;
-    LockGuard guard(arena_->lock());
-    if (!Charge(growth)) return before;
-    charged += growth;
-  }
-  const size_t usable = arena_->ResizeRun(run, bytes);
   LockGuard guard(arena_->lock());
-  Refund(charged - usable);
-  return usable;
+  if (bytes > before && !Allows(bytes - before)) return {before, true};
+  const size_t usable = arena_->ResizeRunLocked(run, bytes);
+  if (usable <= before) {
+    Refund(before - usable);
+    return {usable, false};
+  }
+  if (Charge(usable - before)) return {usable, false};
+  // It would be longer than asked, as what is left is too short for a run of its own.
+  const Run grown = UsedRunAt(run.superblock, run.address());
+  return {arena_->ResizeRunLocked(grown, before), true};
 }
 
-size_t UserHeap::ResizeHugeInPlace(std::byte* block, size_t old_bytes, size_t bytes) {
+UserHeap::Resized UserHeap::ResizeHugeInPlace(std::byte* block, size_t old_bytes, size_t bytes) {
   bytes = RoundUp(bytes, OsPageBytes());
-  if (bytes > old_bytes && !ChargeHugeLocking(bytes - old_bytes)) return old_bytes;
+  if (bytes > old_bytes && !ChargeHugeLocking(bytes - old_bytes)) return {old_bytes, true};
   const size_t usable = huge_->ResizeInPlace(block, bytes);
   RefundHuge(std::max(old_bytes, bytes) - usable);
-  return usable;
+  if (usable > old_bytes) NotePeakLocking();
+  return {usable, false};
 }
 
 std::byte* UserHeap::ResizeHuge(std::byte* block, size_t old_bytes, size_t bytes) {
@@ -164,6 +178,7 @@ std::byte* UserHeap::ResizeHuge(std::byte* block, size_t old_bytes, size_t bytes
   if (bytes > old_bytes && !ChargeHugeLocking(bytes - old_bytes)) return nullptr;
   std::byte* const moved = huge_->Resize(block, bytes);
   RefundHuge(std::max(old_bytes, bytes) - huge_->BytesOf(moved != nullptr ? moved : block));
+  if (bytes > old_bytes && moved != nullptr) NotePeakLocking();
   return moved;
 }
 

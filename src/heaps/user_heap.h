@@ -47,9 +47,15 @@ class UserHeap : public Account {
   // Whether a small block, in a slab of this heap, is free.
   bool HoldsFree(SizeClass c, const std::byte* block);
 
-  // Usable bytes of the block after an attempt to make it `bytes` long in place.
-  size_t ResizeRun(const Run& run, size_t bytes);
-  size_t ResizeHugeInPlace(std::byte* block, size_t old_bytes, size_t bytes);
+  // After an attempt to make a block `bytes` long in place. That the limit refused it is noted by
+  // the caller, if it is the last attempt.
+  struct Resized {
+    size_t usable;
+    bool over_limit;
+  };
+  Resized ResizeRun(const Run& run, size_t bytes);
+  Resized ResizeHugeInPlace(std::byte* block, size_t old_bytes, size_t bytes);
+  void NoteRefusalLocking();
   // HugeBlocks::Resize().
   [[nodiscard]] std::byte* ResizeHuge(std::byte* block, size_t old_bytes, size_t bytes);
 
@@ -79,6 +85,7 @@ class UserHeap : public Account {
   std::byte* TakeUncharged(const BlockShape& shape, ZeroPages* zero_pages)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(arena_->lock());
   bool ChargeHugeLocking(size_t bytes);
+  void NotePeakLocking();
   size_t UsableBytes(const std::byte* block) const;
   bool Owns(const std::byte* block) const;
 

@@ -207,6 +207,63 @@ TEST_F(HeapTest, AReallocThatTheLimitRefusesLeavesTheBlock) {
   cma_heap_destroy(small);
 }
 
+TEST_F(HeapTest, ARefusedResizeCountsOnceAndNotForThePeak) {
+  cma_heap* const small = cma_heap_create("small", 3 * kMiB);
+  size_t refusals = 0;
+  for (const size_t size : {900, 20'000, 900'000, 2'000'000}) {
+    void* const block = cma_heap_malloc(small, size);
+    const size_t peak = HeapStats(small).peak_bytes;
+
+    EXPECT_EQ(cma_realloc(block, 4 * kMiB), nullptr);
+    EXPECT_EQ(HeapStats(small).refusals, ++refusals);
+    EXPECT_EQ(cma_try_resize(block, 100 * kMiB), 0u);
+
+    EXPECT_EQ(HeapStats(small).peak_bytes, peak) << size;
+    refusals = HeapStats(small).refusals;
+    cma_free(block);
+  }
+  cma_heap_destroy(small);
+}
+
+TEST_F(HeapTest, ABlockGrowsInPlaceUpToTheLimit) {
+  cma_heap* const small = cma_heap_create("small", 100'000);
+  void* const block = cma_heap_malloc(small, 50'000);
+
+  EXPECT_GE(cma_try_resize(block, 99'000), 99'000u);
+
+  EXPECT_EQ(cma_realloc(block, 99'500), block);
+  const cma_heap_stats stats = HeapStats(small);
+  EXPECT_EQ(stats.live_bytes, cma_malloc_usable_size(block));
+  EXPECT_EQ(stats.peak_bytes, stats.live_bytes);
+  EXPECT_EQ(stats.refusals, 0u);
+  cma_heap_destroy(small);
+}
+
+TEST_F(HeapTest, ABlockShrinksWhereTheLimitLeavesNoRoomForAnother) {
+  for (const size_t size : {100, 17'000, 500'000, 2'000'000}) {
+    cma_heap* const probe = cma_heap_create("probe", 0);
+    const size_t usable = cma_malloc_usable_size(cma_heap_malloc(probe, size));
+    cma_heap_destroy(probe);
+    for (int call = 0; call < 3; ++call) {
+      cma_heap* const full = cma_heap_create("full", usable);
+      void* const block = cma_heap_malloc(full, size);
+      ASSERT_NE(block, nullptr);
+      FillPattern(block, size / 10, 7);
+
+      void* const shorter = call == 0   ? cma_realloc(block, size / 10)
+                            : call == 1 ? cma_heap_realloc(full, block, size / 10)
+                                        : cma_aligned_realloc(block, 16, size / 10);
+
+      EXPECT_EQ(shorter, block) << size;
+      EXPECT_EQ(FindDamage(block, size / 10, 7), kIntact);
+      EXPECT_LE(cma_malloc_usable_size(block), usable);
+      EXPECT_EQ(HeapStats(full).live_bytes, cma_malloc_usable_size(block));
+      EXPECT_EQ(HeapStats(full).refusals, 0u);
+      cma_heap_destroy(full);
+    }
+  }
+}
+
 TEST_F(HeapTest, AHeapGrowsToItsLimitByRealloc) {
   cma_heap* const small = cma_heap_create("small", 1 * kMiB);
   size_t size = 1000;

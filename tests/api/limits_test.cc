@@ -138,6 +138,22 @@ TEST_F(LimitsTest, ReallocBeyondTheHardLimitLeavesTheBlockAlone) {
   cma_free(block);
 }
 
+TEST_F(LimitsTest, ABlockShrinksWhereNoMemoryIsLeft) {
+  for (const size_t size : {16'000, 500'000, 3'000'000}) {
+    auto* const block = static_cast<char*>(cma_malloc(size));
+    block[0] = 'a';
+    Set("hard_limit", Stats().committed_bytes + 16 * kMiB);
+    for (const size_t other : {500'000, 10'000, 500, 16}) Fill(other);
+
+    EXPECT_EQ(cma_realloc(block, size / 1000), block);
+
+    EXPECT_EQ(block[0], 'a');
+    Set("hard_limit", 0);
+    FreeAll();
+    cma_free(block);
+  }
+}
+
 TEST_F(LimitsTest, ThreadsTogetherStayWithinTheHardLimit) {
   const size_t limit = Stats().committed_bytes + 64 * kMiB;
   Set("hard_limit", limit);

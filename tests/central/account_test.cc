@@ -18,7 +18,6 @@ TEST(AccountTest, ChargesUpToTheLimitAndNotAByteMore) {
   EXPECT_TRUE(account.Charge(400));
 
   EXPECT_EQ(account.live(), 1000u);
-  EXPECT_EQ(account.refusals(), 1u);
 }
 
 TEST(AccountTest, RefundedBytesCanBeChargedAgain) {
@@ -41,6 +40,29 @@ TEST(AccountTest, ThePeakIsTheMostThatWasLive) {
 
   EXPECT_EQ(account.live(), 300u);
   EXPECT_EQ(account.peak(), 500u);
+}
+
+TEST(AccountTest, AHugeBlockCountsForThePeakWhenItIsThere) {
+  Account account;
+  account.Open(Account::kNoLimit);
+  ASSERT_TRUE(account.ChargeHuge(500));
+  EXPECT_EQ(account.peak(), 0u);
+
+  account.NotePeak();
+  account.RefundHuge(300);
+
+  EXPECT_EQ(account.peak(), 500u);
+}
+
+TEST(AccountTest, RefusalsAreCountedByTheCaller) {
+  Account account;
+  account.Open(100);
+  EXPECT_FALSE(account.Charge(101));
+  EXPECT_EQ(account.refusals(), 0u);
+
+  account.NoteRefusal();
+
+  EXPECT_EQ(account.refusals(), 1u);
 }
 
 TEST(AccountTest, NoSizeIsTooLargeToBeRefused) {
@@ -94,7 +116,7 @@ TEST(AccountTest, OpeningStartsAnew) {
   Account account;
   account.Open(100);
   ASSERT_TRUE(account.Charge(50));
-  ASSERT_FALSE(account.Charge(100));
+  account.NoteRefusal();
 
   account.Open(Account::kNoLimit);
 

@@ -178,12 +178,34 @@ TEST_F(UserHeapsTest, RunsGrowAndShrinkInPlaceWithinTheLimit) {
   std::byte* const block = Take(heap, 100 * kKiB);
   const auto run = [&] { return UsedRunAt(SuperblockOf(block), block); };
 
-  EXPECT_GE(heap->ResizeRun(run(), 400 * kKiB), 400 * kKiB);
+  EXPECT_GE(heap->ResizeRun(run(), 400 * kKiB).usable, 400 * kKiB);
   EXPECT_EQ(heap->live(), UsableBytes(block));
-  EXPECT_LT(heap->ResizeRun(run(), 800 * kKiB), 800 * kKiB);
+  EXPECT_LT(heap->ResizeRun(run(), 800 * kKiB).usable, 800 * kKiB);
   EXPECT_EQ(heap->live(), UsableBytes(block));
-  EXPECT_LT(heap->ResizeRun(run(), 40 * kKiB), 42 * kKiB);
+  EXPECT_LT(heap->ResizeRun(run(), 40 * kKiB).usable, 42 * kKiB);
   EXPECT_EQ(heap->live(), UsableBytes(block));
+}
+
+// What would be left of the free run behind it is too short for a run of its own.
+TEST_F(UserHeapsTest, WhereARunWouldGetMoreThanTheLimitAllowsItStays) {
+  constexpr size_t kLimit = 1 * kMiB;
+  UserHeap* const heap = Make(kLimit);
+  std::byte* const block = Take(heap, 200 * kKiB);
+  std::byte* const behind = Take(heap, 100 * kKiB);
+  const auto run = [&] { return UsedRunAt(SuperblockOf(block), block); };
+  const size_t before = run().bytes();
+  ASSERT_EQ(block + before, behind);
+  const size_t shorter = heap->ResizeRun(run(), 160 * kKiB).usable;  // no slab fits in between
+  const size_t wanted = before - kGranuleBytes;
+  while (kLimit - heap->live() > wanted - shorter) ASSERT_NE(Take(heap, kGranuleBytes), nullptr);
+  ASSERT_EQ(kLimit - heap->live(), wanted - shorter);
+
+  const UserHeap::Resized resized = heap->ResizeRun(run(), wanted);
+
+  EXPECT_TRUE(resized.over_limit);
+  EXPECT_EQ(resized.usable, shorter);
+  EXPECT_EQ(run().bytes(), shorter);
+  EXPECT_EQ(kLimit - heap->live(), wanted - shorter);
 }
 
 TEST_F(UserHeapsTest, HugeBlocksAreResizedWithinTheLimit) {
@@ -194,9 +216,9 @@ TEST_F(UserHeapsTest, HugeBlocksAreResizedWithinTheLimit) {
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(heap->live(), 12 * kMiB);
   EXPECT_EQ(heap->ResizeHuge(block, UsableBytes(block), 21 * kMiB), nullptr);
-  EXPECT_EQ(heap->ResizeHugeInPlace(block, UsableBytes(block), 21 * kMiB), 12 * kMiB);
+  EXPECT_EQ(heap->ResizeHugeInPlace(block, UsableBytes(block), 21 * kMiB).usable, 12 * kMiB);
   EXPECT_EQ(heap->live(), 12 * kMiB);
-  EXPECT_EQ(heap->ResizeHugeInPlace(block, UsableBytes(block), 2 * kMiB), 2 * kMiB);
+  EXPECT_EQ(heap->ResizeHugeInPlace(block, UsableBytes(block), 2 * kMiB).usable, 2 * kMiB);
   EXPECT_EQ(heap->live(), 2 * kMiB);
 }
 
