@@ -1,5 +1,9 @@
 #include "runs/run_heap.h"
 
+#include <string.h>
+
+#include "options/options.h"
+
 namespace cma {
 namespace {
 
@@ -203,6 +207,7 @@ void RunHeap::GiveAll() {
 
 bool RunHeap::ResizeRun(Run run, uint32_t length) {
   RunBins& bins = BinsOf(run.superblock);
+  const bool shrinks = length < run.length;
   CountFree(run.length);
   if (length > run.length) {
     const Run right = RunAfter(run);
@@ -216,7 +221,9 @@ bool RunHeap::ResizeRun(Run run, uint32_t length) {
   Run rest = {run.superblock, run.start + length, run.length - length};
   if (rest.length >= kGranulesPerSlot) {
     run.length = length;
-    // What is cut off may lie beside a free run already.
+    // What is cut off a block is freed.
+    if (shrinks && g_options.zero_on_free != 0) memset(rest.address(), 0, rest.bytes());
+    // It may lie beside a free run already.
     rest.length += TakeFreeAt(bins, run.superblock, rest.end());
     WriteTags(rest, RunState::kFree);
     bins.Insert(rest);

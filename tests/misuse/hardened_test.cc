@@ -133,6 +133,30 @@ TEST(HardenedHeapTest, LargeBlocksAreZeroedAndHugeOnesUnmapped) {
   EXPECT_LE(after.mapped_bytes, before.mapped_bytes - (8 << 20));
 }
 
+TEST(HardenedHeapTest, WhatIsCutOffALargeBlockIsZeroed) {
+  cma_heap* const heap = cma_heap_create("hardened", 0);
+  for (const bool by_realloc : {true, false}) {
+    for (char* const block :
+         {FilledBlock(800'000), static_cast<char*>(cma_heap_malloc(heap, 800'000))}) {
+      memset(block, 0x5a, 800'000);
+
+      if (by_realloc) {
+        ASSERT_EQ(cma_realloc(block, 100'000), block);
+      } else {
+        ASSERT_GE(cma_try_resize(block, 100'000), 100'000u);
+      }
+
+      const size_t kept = cma_malloc_usable_size(block);
+      ASSERT_LT(kept, 200'000u);
+      const volatile char* const bytes = block;
+      for (size_t i = kept; i < 800'000; ++i) ASSERT_EQ(bytes[i], 0) << i;
+      ASSERT_EQ(bytes[kept - 1], 0x5a);
+      cma_free(block);
+    }
+  }
+  cma_heap_destroy(heap);
+}
+
 TEST(HardenedHeapTest, ThreadsShareItAndTheFiguresAddUp) {
   std::vector<std::thread> threads;
   for (size_t t = 0; t < 4; ++t) {

@@ -16,6 +16,10 @@ namespace {
 
 using cma_test::ExpectTiled;
 using cma_test::FakeOs;
+using cma_test::FillPattern;
+using cma_test::FindDamage;
+using cma_test::IsZero;
+using cma_test::kIntact;
 using cma_test::RunsOf;
 
 constexpr uint32_t kSlot = kGranulesPerSlot;
@@ -292,6 +296,19 @@ TEST_F(RunHeapTest, ARunThatShrinksByLessThanASlotStaysAsItIs) {
   EXPECT_TRUE(heap_->ResizeRun(middle, 100 - kSlot + 1));
 
   EXPECT_EQ(UsedRunAt(middle.superblock, middle.address()).length, 100u);
+}
+
+TEST_F(RunHeapTest, WhatIsCutOffARunIsZeroIfFreedBlocksAre) {
+  g_options.zero_on_free = 1;
+  const auto [left, middle, right] = TakeThreeNeighbours(100);
+  for (const Run& run : {middle, right}) FillPattern(run.address(), run.bytes(), 1);
+
+  EXPECT_TRUE(heap_->ResizeRun(middle, 60));
+
+  constexpr size_t kKept = 60 * kGranuleBytes;
+  EXPECT_EQ(FindDamage(middle.address(), kKept, 1), kIntact);
+  EXPECT_TRUE(IsZero(middle.address() + kKept, middle.bytes() - kKept));
+  EXPECT_EQ(FindDamage(right.address(), right.bytes(), 1), kIntact);
 }
 
 TEST_F(RunHeapTest, ARunGrowsIntoTheFreeOneOnItsRight) {
