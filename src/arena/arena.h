@@ -135,8 +135,9 @@ class alignas(kIsolation) Arena {
   // is over. *pending is set if a later round will find work.
   bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Gives all memory to the central heap, whatever lives there. For the arenas of heaps that the
-  // program makes: no cache, parcel or depot holds a block of theirs.
+  // Gives all memory to the central heap, whatever lives there; with zero_on_free it reads as zero
+  // then. For the arenas of heaps that the program makes: no cache, parcel or depot holds a block
+  // of theirs.
   void Clear() ABSL_LOCKS_EXCLUDED(lock_);
 
   // In free runs. A moment's truth, without the lock.

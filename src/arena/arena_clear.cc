@@ -1,7 +1,29 @@
 // The end of a heap: everything in its arena is gone at once.
+#include <string.h>
+
 #include "arena/arena.h"
+#include "options/options.h"
 
 namespace cma {
+namespace {
+
+// Leaves nothing of what was written to the superblock. At once and not lazily, or the OS would
+// keep it until it runs short.
+void Wipe(CentralHeap& central, Superblock* superblock) {
+  const size_t page = OsPageBytes();
+  auto& touched = superblock->touched;
+  if (central.os().decommit(superblock->base, kSuperblockBytes, false)) {
+    central.CountReturned(touched.CountRange(0, kSuperblockBytes / page) * page, false);
+    touched = {};
+    superblock->aged = {};
+    return;
+  }
+  for (size_t i = touched.FindFrom(0); i < kSuperblockBytes / page; i = touched.FindFrom(i + 1)) {
+    memset(superblock->base + i * page, 0, page);
+  }
+}
+
+}  // namespace
 
 void Arena::Clear() {
   LockGuard guard(lock_);
@@ -13,6 +35,8 @@ void Arena::Clear() {
       map.ClearUnit(AddressOf(run.address()));
       UnmakeSlab(SlabAt(s, run.address()));
     }
+    // Blocks that count as freed. From GiveAll() on another arena may have the superblock.
+    if (g_options.zero_on_free != 0) Wipe(runs_.central(), s);
   }
   runs_.GiveAll();
   partial_ = {};

@@ -3,7 +3,6 @@
 #include <new>
 
 #include "arena/heap.h"
-#include "options/options.h"
 
 namespace cma {
 
@@ -49,9 +48,6 @@ bool UserHeaps::Destroy(UserHeap* heap) {
   LockGuard guard(lock_);
   if (!heap->is_live()) return false;
   heap->Close();
-  // Its blocks count as freed, and those must not keep what was written to them. Memory that went
-  // back to the OS reads as zero.
-  if (g_options.zero_on_free != 0) central_->Release(central_->os().now(), 0, SIZE_MAX);
   heap->next_unused_ = unused_;
   unused_ = heap;
   live_.fetch_sub(1, std::memory_order_relaxed);

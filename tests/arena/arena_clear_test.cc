@@ -1,13 +1,20 @@
 // Arena::Clear(), and the arenas of heaps that the program makes among the others.
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 #include "support/arena_fixture.h"
+#include "support/pattern.h"
 #include "support/run_checks.h"
 
 namespace cma {
 namespace {
+
+using cma_test::FakeOs;
+using cma_test::FillPattern;
+using cma_test::IsZero;
+using cma_test::KeyOfAddress;
 
 class ArenaClearTest : public cma_test::ArenaFixture {
  protected:
@@ -81,6 +88,53 @@ TEST_F(ArenaClearTest, PagesThatMayHoldMemoryAreKnownAsSuch) {
   arena_.Clear();
 
   EXPECT_TRUE(SuperblockOf(small[0])->touched.Test(page));
+}
+
+// As soon as it is anybody's.
+class ZeroedArenaClearTest : public ArenaClearTest {
+ protected:
+  ZeroedArenaClearTest() {
+    g_options.zero_on_free = 1;
+    for (const SizeClass c : {ClassOf(100), ClassOf(5000), ClassOf(20'000)}) {
+      for (std::byte* block : Take(c, 20)) Write(block, ClassBytes(c));
+    }
+    for (int i = 0; i < 10; ++i) Write(arena_.TakeRun(700 * kKiB, 64, nullptr), 700 * kKiB);
+  }
+
+  void Write(std::byte* block, size_t bytes) {
+    FillPattern(block, bytes, KeyOfAddress(block));
+    blocks_.emplace_back(block, bytes);
+  }
+
+  void ExpectAllZero() const {
+    for (const auto& [block, bytes] : blocks_) EXPECT_TRUE(IsZero(block, bytes)) << bytes;
+  }
+
+  std::vector<std::pair<std::byte*, size_t>> blocks_;
+};
+
+TEST_F(ZeroedArenaClearTest, NothingIsLeftOfWhatWasThere) {
+  arena_.Clear();
+
+  ExpectAllZero();
+  EXPECT_GE(central_.returned_bytes(), 10 * 700 * kKiB);
+}
+
+TEST_F(ZeroedArenaClearTest, NorWhereMemoryReturnsLazily) {
+  g_options.madv_free = 1;
+
+  arena_.Clear();
+
+  ExpectAllZero();
+}
+
+TEST_F(ZeroedArenaClearTest, NorWhereTheOsKeepsIt) {
+  os_.RefuseEvery(FakeOs::kDecommit);
+
+  arena_.Clear();
+
+  ExpectAllZero();
+  EXPECT_EQ(central_.returned_bytes(), 0u);
 }
 
 TEST_F(ArenaClearTest, AnEmptyArenaMayBeCleared) {

@@ -374,16 +374,19 @@ TEST_F(UserHeapsTest, MappedBytesAreSuperblocksAndHugeBlocks) {
 
 TEST_F(UserHeapsTest, WhatADestroyedHeapHeldIsZeroIfFreedBlocksAre) {
   g_options.zero_on_free = 1;
-  UserHeap* const heap = Make();
-  std::vector<std::byte*> blocks;
-  for (const size_t size : {100, 5000, 20'000, 100'000}) {
-    blocks.push_back(Take(heap, size));
-    FillPattern(blocks.back(), static_cast<size_t>(size), 1);
+  for (const uint64_t lazily : {0, 1}) {
+    g_options.madv_free = lazily;
+    UserHeap* const heap = Make();
+    std::vector<std::byte*> blocks;
+    for (const size_t size : {100, 5000, 20'000, 100'000}) {
+      blocks.push_back(Take(heap, size));
+      FillPattern(blocks.back(), static_cast<size_t>(size), 1);
+    }
+
+    ASSERT_TRUE(heaps_.Destroy(heap));
+
+    for (const std::byte* block : blocks) EXPECT_TRUE(IsZero(block, 100)) << lazily;
   }
-
-  ASSERT_TRUE(heaps_.Destroy(heap));
-
-  for (const std::byte* block : blocks) EXPECT_TRUE(IsZero(block, 100));
 }
 
 using UserHeapsDeathTest = UserHeapsTest;
