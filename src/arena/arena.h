@@ -131,8 +131,8 @@ class alignas(kIsolation) Arena {
 
   // Sweeps the next superblock of round `round` that needs it, or goes past some that do not: pages
   // that were idle at the last round go back to the OS, idle ones are marked for the next;
-  // `at_once` takes both. At most kSweepRanges ranges are returned per call. False when the round
-  // is over. *pending is set if a later round will find work.
+  // `at_once` takes both. At most kSweepRanges ranges are returned per call, or as many more as the
+  // last slab has. False when the round is over. *pending is set if a later round will find work.
   bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Gives all memory to the central heap, whatever lives there; with zero_on_free it reads as zero

@@ -33,6 +33,7 @@ struct Arena::Sweep {
   bool at_once;
   int ranges_left = kSweepRanges;
   size_t pages_left = kSweepPages;
+  size_t page = 0;       // of the superblock: the round has been over those before it
   bool pending = false;  // pages were marked: another round will return them
   bool refused = false;  // the OS keeps pages (mlock): the unit is left alone until next time
 
@@ -78,37 +79,46 @@ bool Arena::IsWorthBreaking(Superblock* superblock) {
 
 void Arena::SweepFreeRun(const Run& run, Sweep& sweep) {
   Superblock* const s = run.superblock;
-  size_t page = FirstWholePage(run);
+  size_t page = s->touched.FindFrom(FirstWholePage(run));
   const size_t end = WholePagesEnd(run);
-  for (page = s->touched.FindFrom(page); page < end; page = s->touched.FindFrom(page)) {
+  // What lies behind the round was marked in it, or has come since: it is the next one's.
+  if (page < std::min(end, sweep.page)) sweep.pending = true;
+  page = s->touched.FindFrom(std::max(page, sweep.page));
+  for (; page < end; page = s->touched.FindFrom(page)) {
     if (!s->aged.Test(page) && !sweep.at_once) {
       s->aged.Set(page++);
       sweep.pending = true;
       continue;
     }
-    if (sweep.OutOfBudget()) return;
+    if (sweep.OutOfBudget()) break;
     size_t last = page + 1;
     const size_t most = std::min(end, page + sweep.pages_left);
     while (last < most && s->touched.Test(last) && (sweep.at_once || s->aged.Test(last))) ++last;
     sweep.Spend(last - page);
     if (!ReturnPages(s, page, last)) {
       sweep.refused = true;
-      return;
+      break;
     }
     s->touched.ClearRange(page, last);
     s->aged.ClearRange(page, last);
     page = last;
   }
+  sweep.page = std::max(sweep.page, std::min(page, end));
 }
 
+// All of it, or what is marked in one step would be returned in the next.
 void Arena::SweepSlab(Slab* slab, Sweep& sweep) {
   const uint16_t idle = IdlePages(slab);
+  const size_t slab_page = static_cast<size_t>(slab->base - slab->superblock->base) / OsPageBytes();
+  if (slab_page < sweep.page) {
+    if (idle != 0) sweep.pending = true;
+    return;
+  }
+  sweep.page = slab_page + PagesPerSlab();
   const auto returnable = static_cast<uint16_t>(sweep.at_once ? idle : idle & slab->aged_pages);
   slab->aged_pages = idle & static_cast<uint16_t>(~returnable);
   if (slab->aged_pages != 0) sweep.pending = true;
-  const size_t slab_page =
-      static_cast<size_t>(slab->base - slab->superblock->base) / OsPageBytes();
-  for (uint32_t left = returnable; left != 0 && !sweep.OutOfBudget();) {
+  for (uint32_t left = returnable; left != 0;) {
     const auto first = static_cast<size_t>(std::countr_zero(left));
     const auto count = static_cast<size_t>(std::countr_one(left >> first));
     const auto mask = static_cast<uint16_t>(((uint32_t{1} << count) - 1) << first);
@@ -157,12 +167,14 @@ bool Arena::SweepUnit(Superblock* superblock, size_t unit, Sweep& sweep) {
 }
 
 Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) {
-  // A round that marks goes on where its last step ended, or it would meet again what it has
-  // marked.
+  // A round that marks goes on where its last step ended, to the page, or it would meet again what
+  // it has marked.
   const unsigned first = sweep.at_once ? 0 : superblock->sweep_unit;
+  if (!sweep.at_once) sweep.page = superblock->sweep_page;
   uint64_t units = superblock->unswept_units >> first << first;
   superblock->unswept_units ^= units;
   superblock->sweep_unit = 0;
+  superblock->sweep_page = 0;
   bool pending = false;
   bool refused = false;
   for (; units != 0; units &= units - 1) {
@@ -175,7 +187,10 @@ Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) 
       superblock->unswept_units |= units;
       // Where the OS refuses, the next step would come no further.
       if (refused) break;
-      if (!sweep.at_once) superblock->sweep_unit = static_cast<uint8_t>(unit);
+      if (!sweep.at_once) {
+        superblock->sweep_unit = static_cast<uint8_t>(unit);
+        superblock->sweep_page = static_cast<uint16_t>(sweep.page);
+      }
       sweep.pending = pending;
       return SweepResult::kOutOfBudget;
     }

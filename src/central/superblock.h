@@ -127,7 +127,8 @@ struct Superblock : ListNode<Superblock> {
   // aged, or came with a huge one, since the last sweep. A slab is in its unit, a free run in the
   // one that it begins in. Units but no need: huge pages that are not worth breaking for them.
   alignas(64) bool needs_sweep;
-  uint8_t sweep_unit;              // where a round that ran out of budget goes on
+  uint8_t sweep_unit;              // where a round that ran out of budget goes on: at the runs
+  uint16_t sweep_page;             // that begin in this unit, from this page on
   uint32_t sweep_round;            // last round that has swept it
   uint64_t unswept_units;
   Milliseconds idle_since;         // central heap: when it was given back

@@ -55,6 +55,7 @@ bool RunHeap::AddSuperblock(Pages pages) {
   superblock->needs_sweep = true;
   superblock->unswept_units = 1;
   superblock->sweep_unit = 0;
+  superblock->sweep_page = 0;
   superblock->sweep_round = 0;  // rounds count from 1
   superblocks_.PushFront(superblock);
   ++superblock_count_;

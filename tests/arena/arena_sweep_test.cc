@@ -445,6 +445,95 @@ TEST_F(ArenaSweepTest, WhatARoundMarksItDoesNotReturnInALaterStep) {
   EXPECT_EQ(Stats().dirty_bytes, 0u);
 }
 
+TEST_F(ArenaSweepTest, NorIfItIsTheBeginningOfALongFreeRun) {
+  std::vector<std::byte*> runs;
+  for (int i = 0; i < 3; ++i) {
+    runs.push_back(arena_.TakeRun(kLargeMax, 16, nullptr));
+    memset(runs.back(), 1, kLargeMax);
+  }
+  std::sort(runs.begin(), runs.end());
+  ASSERT_EQ(runs[2] - runs[0], 2 * kLargeMax) << "they lie side by side";
+  for (int i : {1, 2}) arena_.GiveRun(RunOf(runs[static_cast<size_t>(i)]));
+  Sweep(1);
+  arena_.GiveRun(RunOf(runs[0]));
+
+  // What is marked already takes one step's pages, and more.
+  ASSERT_GE(2 * kLargeMax / kMinPageBytes, Arena::kSweepPages);
+  Sweep(2);
+  EXPECT_EQ(CountPagesWithMemory(runs[0], kLargeMax), kLargeMax / OsPageBytes());
+  EXPECT_EQ(CountPagesWithMemory(runs[1], 2 * kLargeMax), 0u);
+
+  Sweep(3);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
+TEST_F(ArenaSweepTest, NorIfAStepEndsInItsSlab) {
+  if (PagesPerSlab() < 8) GTEST_SKIP() << "a slab has too few pages";
+  FreeEverySecond(Arena::kSweepRanges - 1);
+  const size_t blocks_per_page = OsPageBytes() / 1024;
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(1024));
+  const auto free_page = [&](size_t page) {
+    const auto first = blocks.begin() + static_cast<ptrdiff_t>(page * blocks_per_page);
+    Give({first, first + static_cast<ptrdiff_t>(blocks_per_page)});
+  };
+  for (size_t page : {0, 2}) free_page(page);
+  Sweep(1);
+  for (size_t page : {4, 6}) free_page(page);
+
+  Sweep(2);
+  EXPECT_EQ(Stats().dirty_bytes, 2 * OsPageBytes());
+
+  Sweep(3);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
+TEST_F(ArenaSweepTest, NorIfItMergesWithAnEmptySlabMeanwhile) {
+  const std::vector<std::byte*> blocks = TakeSlabful(ClassOf(64));
+  ASSERT_EQ(AddressOf(blocks[0]) % kSuperblockBytes, kSuperblockBytes - kUnitBytes);
+  // All the rest of the superblock, from below.
+  for (int i = 0; i < 3; ++i) arena_.TakeRun(kLargeMax, 16, nullptr);
+  std::byte* const left = arena_.TakeRun(kLargeMax - kUnitBytes, 16, nullptr);
+  ASSERT_EQ(left + kLargeMax - kUnitBytes, blocks[0]);
+  memset(left, 1, kLargeMax - kUnitBytes);
+  arena_.GiveRun(RunOf(left));
+  Give(blocks);
+
+  bool pending = false;
+  Sweep(1, false, &pending);
+  EXPECT_TRUE(pending);
+  EXPECT_EQ(ReturnedRanges(), 0u);
+
+  Sweep(2);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
+TEST_F(ArenaSweepTest, WhatIsFreedBehindAStepIsFoundLater) {
+  std::vector<std::byte*> runs;
+  for (int i = 0; i < 3; ++i) {
+    runs.push_back(arena_.TakeRun(kLargeMax, 16, nullptr));
+    memset(runs.back(), 1, kLargeMax);
+  }
+  std::sort(runs.begin(), runs.end());
+  for (std::byte* run : runs) arena_.GiveRun(RunOf(run));
+  Sweep(1);
+  bool pending = false;
+  ASSERT_TRUE(arena_.SweepStep(2, false, &pending));
+  ASSERT_GT(Stats().dirty_bytes, 0u) << "there is more to do";
+
+  for (size_t bytes : {300 * kKiB, kRunBytes}) {
+    std::byte* const run = arena_.TakeRun(bytes, 16, nullptr);
+    ASSERT_LT(run, runs[1]);
+    memset(run, 1, bytes);
+    runs.push_back(run);
+  }
+  arena_.GiveRun(RunOf(runs.back()));
+  Sweep(2);
+  EXPECT_EQ(CountPagesWithMemory(runs.back(), kRunBytes), kRunBytes / OsPageBytes());
+
+  for (uint32_t round = 3; round <= 4; ++round) Sweep(round);
+  EXPECT_EQ(Stats().dirty_bytes, 0u);
+}
+
 TEST_F(ArenaSweepTest, WhereTheOsRefusesSomeTheOthersReturn) {
   FreeEverySecond(16);
   os_.Refuse(FakeOs::kDecommit);
