@@ -104,7 +104,7 @@ bool Releaser::Round() {
 void Releaser::Step(Milliseconds now) {
   if (has_thread()) return;
   Milliseconds started = round_started_.load(std::memory_order_relaxed);
-  if (now - started >= RoundPeriod() &&
+  if (HasAged(started, now, RoundPeriod()) &&
       round_started_.compare_exchange_strong(started, now, std::memory_order_relaxed)) {
     round_.fetch_add(1, std::memory_order_relaxed);
     mark_left_caches_(false);

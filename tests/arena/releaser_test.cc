@@ -88,6 +88,15 @@ TEST_F(LeftCachesTest, TheProgramsOwnCallsEmptyOneEach) {
   }
 }
 
+TEST_F(LeftCachesTest, AThreadThatReadTheClockBeforeTheRoundBeganStartsNone) {
+  StepsAfter(kAge);
+  g_left_caches = 1;
+
+  releaser_.Step(os_.now() - 1);
+
+  EXPECT_EQ(g_left_caches, 1);
+}
+
 TEST_F(LeftCachesTest, ATrimEmptiesAll) {
   g_left_caches = 3;
 
