@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/heap_fixture.h"
+#include "support/one_cpu.h"
 
 namespace cma {
 namespace {
@@ -35,6 +36,11 @@ class ArenaSetTest : public cma_test::HeapFixture {
       arena.GiveRun(UsedRunAt(map_.FindSuperblock(AddressOf(runs[i])), runs[i]));
     }
   }
+};
+
+// Whose thread has the same current arena all the time. The CPUs were counted before.
+class JoinArenasTest : public ArenaSetTest {
+  const cma_test::OnOneCpu on_one_cpu_;
 };
 
 TEST(ArenasForTest, ThereIsOneForEveryCpuAndFrom8OnOneMore) {
@@ -101,7 +107,7 @@ TEST_F(ArenaSetTest, TheCurrentArenaIsThatOfTheCpu) {
   EXPECT_LT(static_cast<size_t>(arena->id()), arenas_.count());
 }
 
-TEST_F(ArenaSetTest, WhatAThreadHasLeftGoesToOneThatStarts) {
+TEST_F(JoinArenasTest, WhatAThreadHasLeftGoesToOneThatStarts) {
   Arena* const current = arenas_.Current();
   Arena* const left = arenas_.At((static_cast<size_t>(current->id()) + 1) % arenas_.count());
 
@@ -112,7 +118,7 @@ TEST_F(ArenaSetTest, WhatAThreadHasLeftGoesToOneThatStarts) {
   EXPECT_EQ(arenas_.JoinForNewThread(), current);
 }
 
-TEST_F(ArenaSetTest, WhatOthersUseIsNotTakenOver) {
+TEST_F(JoinArenasTest, WhatOthersUseIsNotTakenOver) {
   Arena* const current = arenas_.Current();
   Arena* const left = arenas_.At((static_cast<size_t>(current->id()) + 1) % arenas_.count());
   left->Join();
@@ -122,14 +128,14 @@ TEST_F(ArenaSetTest, WhatOthersUseIsNotTakenOver) {
   EXPECT_EQ(arenas_.JoinForNewThread(), current);
 }
 
-TEST_F(ArenaSetTest, AThreadThatStartsJoinsAnyArenaThatNobodyHas) {
+TEST_F(JoinArenasTest, AThreadThatStartsJoinsAnyArenaThatNobodyHas) {
   arenas_.Current()->Join();
   for (size_t i = 1; i < arenas_.count(); ++i) EXPECT_NE(arenas_.JoinForNewThread(), nullptr);
 
   EXPECT_EQ(arenas_.JoinForNewThread(), nullptr);
 }
 
-TEST_F(ArenaSetTest, EveryUnusedArenaIsJoinedOnce) {
+TEST_F(JoinArenasTest, EveryUnusedArenaIsJoinedOnce) {
   arenas_.Current()->Join();
   std::vector<Arena*> joined;
 
@@ -144,7 +150,7 @@ TEST_F(ArenaSetTest, EveryUnusedArenaIsJoinedOnce) {
   EXPECT_EQ(arenas_.JoinUnused(), joined[0]);
 }
 
-TEST_F(ArenaSetTest, AForksChildHasTheArenasOfOtherThreadsForItself) {
+TEST_F(JoinArenasTest, AForksChildHasTheArenasOfOtherThreadsForItself) {
   arenas_.Current()->Join();
   while (arenas_.JoinUnused() != nullptr) {
   }

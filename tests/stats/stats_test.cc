@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -30,16 +29,11 @@ using testing::HasSubstr;
 class OneArena {
  public:
   OneArena() {
-    EXPECT_EQ(sched_getaffinity(0, sizeof all_, &all_), 0);
-    EXPECT_TRUE(cma_test::StayOnThisCpu());
     for (int i = 0; i < 100; ++i) cma_free(cma_malloc(kLargeMax));  // until it has gone there
   }
-  ~OneArena() { EXPECT_EQ(sched_setaffinity(0, sizeof all_, &all_), 0); }
-  OneArena(const OneArena&) = delete;
-  OneArena& operator=(const OneArena&) = delete;
 
  private:
-  cpu_set_t all_;
+  const cma_test::OnOneCpu on_one_cpu_;
 };
 
 class CollectStatsTest : public testing::Test {
