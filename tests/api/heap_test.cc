@@ -11,6 +11,7 @@
 #include "support/captured_text.h"
 #include "support/interesting_sizes.h"
 #include "support/live_bytes.h"
+#include "support/long_delay.h"
 #include "support/pattern.h"
 
 namespace {

@@ -13,6 +13,7 @@
 #include "cma/cma.h"
 #include "support/interesting_sizes.h"
 #include "support/live_bytes.h"
+#include "support/long_delay.h"
 #include "support/one_cpu.h"
 
 namespace {

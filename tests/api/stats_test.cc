@@ -14,6 +14,7 @@
 #include "cma/cma.h"
 #include "support/captured_text.h"
 #include "support/interesting_sizes.h"
+#include "support/long_delay.h"
 
 namespace {
 

@@ -9,6 +9,7 @@
 
 #include "cma/cma.h"
 #include "support/interesting_sizes.h"
+#include "support/long_delay.h"
 #include "support/process_memory.h"
 #include "support/sanitizer.h"
 
