@@ -15,6 +15,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "support/long_delay.h"
 
 namespace cma {
 namespace {

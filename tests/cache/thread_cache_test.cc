@@ -30,7 +30,10 @@ using cma_test::kIntact;
 class ThreadCacheTest : public testing::Test {
  protected:
   ThreadCacheTest() {
-    g_options.background_thread = 0;  // what is freed stays where it is until it is looked at
+    // What is freed stays where it is until it is looked at: for no thread, and no call, it is time
+    // for a round.
+    g_options.background_thread = 0;
+    g_options.release_delay_ms = 3'600'000;
     EnsureHeap();
     cma_malloc_trim(0);
     cma_free(cma_malloc(16));

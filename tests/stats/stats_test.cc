@@ -40,6 +40,7 @@ class CollectStatsTest : public testing::Test {
  protected:
   CollectStatsTest() {
     g_options.background_thread = 0;
+    g_options.release_delay_ms = 3'600'000;  // nor do the test's own calls return anything
     EnsureHeap();
     ThreadCache::FlushCurrent();
     g_heap.releaser.ReleaseAll();
