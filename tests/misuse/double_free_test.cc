@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cma/cma.h"
+#include "support/long_delay.h"
 #include "support/opaque.h"
 
 namespace {

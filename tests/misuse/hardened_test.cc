@@ -15,8 +15,9 @@
 
 namespace {
 
-// cma reads it when it is first called, after this.
-const bool hardened = setenv("CMA_OPTIONS", "profile=hardened", 1) == 0;
+// cma reads it when it is first called, after this. The tests read freed memory: it stays mapped,
+// however long they pause.
+const bool hardened = setenv("CMA_OPTIONS", "profile=hardened,release_delay_ms=1h", 1) == 0;
 
 using cma_test::Opaque;
 using testing::KilledBySignal;

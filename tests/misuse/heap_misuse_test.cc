@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cma/cma.h"
+#include "support/long_delay.h"
 #include "support/opaque.h"
 
 namespace {

@@ -8,6 +8,7 @@
 
 #include "cma/cma.h"
 #include "misuse/faulty_child.h"
+#include "support/long_delay.h"
 #include "support/opaque.h"
 
 namespace {
