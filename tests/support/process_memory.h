@@ -31,7 +31,25 @@ inline size_t StatmBytes(int field) {
 }
 
 inline size_t AddressSpaceBytes() { return StatmBytes(0); }
-inline size_t ResidentBytes() { return StatmBytes(1); }
+
+// The figure of a line "name: 123 kB" in bytes; 0 if there is none.
+inline size_t BytesOfLine(const char* file, const char* name) {
+  char text[4096] = {};
+  const int fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  const ssize_t length = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  const char* line = length > 0 ? strstr(text, name) : nullptr;
+  size_t kib = 0;
+  return line != nullptr && sscanf(line + strlen(name), " %zu", &kib) == 1 ? kib * 1024 : 0;
+}
+
+// Counted page by page where the kernel does that: the figure of statm may be wrong by twice
+// as many pages for each CPU as there are CPUs.
+inline size_t ResidentBytes() {
+  const size_t exact = BytesOfLine("/proc/self/smaps_rollup", "Rss:");
+  return exact != 0 ? exact : StatmBytes(1);
+}
 
 // Mappings of the process: lines of /proc/self/maps.
 inline size_t Mappings() {
@@ -46,16 +64,7 @@ inline size_t Mappings() {
 }
 
 // What the whole machine can still give, in bytes; 0 if it does not say.
-inline size_t AvailableBytes() {
-  char text[4096] = {};
-  const int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  const ssize_t length = read(fd, text, sizeof(text) - 1);
-  close(fd);
-  const char* line = length > 0 ? strstr(text, "MemAvailable:") : nullptr;
-  size_t kib = 0;
-  return line != nullptr && sscanf(line, "MemAvailable: %zu", &kib) == 1 ? kib * 1024 : 0;
-}
+inline size_t AvailableBytes() { return BytesOfLine("/proc/meminfo", "MemAvailable:"); }
 
 }  // namespace cma_test
 
