@@ -109,6 +109,7 @@ void EnsureHeap() {
   FitDefaults(g_heap.arenas.CountCpus(), g_options);
   if (const char* text = OsEnvironment("CMA_OPTIONS"); text != nullptr)
     ParseOptions(text, g_options);
+  if (g_options.stats != 0) OsKeepErrors();
   g_address_map.Initialize(g_heap.central.os());
   g_heap.arenas.Initialize(g_options.arenas);
   if (IsHardened()) g_heap.arenas.UseAll();

@@ -7,6 +7,7 @@
 #include "cache/cache_lifecycle.h"
 #include "options/option_value.h"
 #include "options/options.h"
+#include "os/os_output.h"
 #include "report/text.h"
 
 namespace cma {
@@ -31,6 +32,7 @@ int ChangeOption(const char* name, const char* value) {
     case SetResult::kSet:
       break;
   }
+  if (g_options.stats != 0) OsKeepErrors();
   g_heap.limit.NoteOptions();
   if (g_heap.limit.purge_due()) g_heap.releaser.Purge();
   // What is free would serve requests that the limit is to refuse.

@@ -94,7 +94,8 @@ inline constexpr OptionInfo kOptions[] = {
     {"huge_cache_mib", &Options::huge_cache_mib, OptionUnit::kMebibytes, OptionChange::kAnyTime, 1,
      uint64_t{1} << 27,
      "memory of freed huge blocks kept for reuse until release_delay_ms has passed, at most: what "
-     "fills the heap up to its recent size and a quarter more, or 16 MiB and a quarter of what is live"},
+     "fills the heap up to its recent size and a quarter more, or 16 MiB and a quarter of what is "
+     "live"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
      "heaps; 0: never ask"},
@@ -105,8 +106,8 @@ inline constexpr OptionInfo kOptions[] = {
      uint64_t{16} << 20, uint64_t{1} << 47,
      "committed bytes beyond which allocations fail with ENOMEM; 0 = none"},
     {"stats", &Options::stats, OptionUnit::kWord, OptionChange::kAnyTime, 0, 3,
-     "what is printed on stderr at exit: nothing (0), text for people (1), JSON, or Prometheus's "
-     "text format",
+     "what is printed at exit on what stderr was at the start: nothing (0), text for people (1), "
+     "JSON, or Prometheus's text format",
      kStatsWords},
     {"zero_on_free", &Options::zero_on_free, OptionUnit::kFlag, OptionChange::kAtStart, 1, 1,
      "1: what is freed is overwritten with zeros, or unmapped; threads then have no caches "

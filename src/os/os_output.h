@@ -9,6 +9,14 @@ namespace cma {
 // Writes all of `text`, as far as the descriptor takes it; 0, or the error that ended it.
 int OsWrite(int fd, const char* text, size_t length);
 
+// Keeps standard error for the end of the process: programs close it in their last handlers, or
+// give its number to a file of their own. Costs a descriptor; the first call counts.
+void OsKeepErrors();
+
+// A descriptor of the file that standard error was at OsKeepErrors(), or -1 if there is none any
+// more.
+int OsKeptErrors();
+
 // abort(3).
 [[noreturn]] void OsAbort();
 

@@ -7,14 +7,13 @@
 namespace cma {
 namespace {
 
-constexpr int kStderr = 2;
-
 // CMA_OPTIONS=stats=text. Here, where every program that allocates links it from an archive.
 [[gnu::destructor]] void PrintAtExit() {
   // The heap of a process that never allocated is not set up for nothing, under valgrind neither.
   if (!HeapIsReady() && OsEnvironment("CMA_OPTIONS") == nullptr) return;
   EnsureHeap();
-  PrintStats(kStderr, static_cast<StatsFormat>(uint64_t{g_options.stats}));
+  const auto format = static_cast<StatsFormat>(uint64_t{g_options.stats});
+  if (format != StatsFormat::kOff) PrintStats(OsKeptErrors(), format);
 }
 
 }  // namespace

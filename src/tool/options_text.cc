@@ -50,7 +50,7 @@ std::string Roff(absl::string_view text) {
 }
 
 constexpr char kManualStart[] = R"(.\" Written by cma options --man.
-.Dd November 25, 2026
+.Dd November 27, 2026
 .Dt CMA-OPTIONS 7
 .Os Linux
 .Sh NAME

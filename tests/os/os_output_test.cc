@@ -1,9 +1,11 @@
 #include "os/os_output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -45,6 +47,46 @@ TEST(OsOutputTest, AProcessWithoutAnEnvironmentHasNoVariables) {
   environ = saved;
 
   EXPECT_EQ(value, nullptr);
+}
+
+// In processes of their own: what is kept stays kept.
+TEST(OsOutputDeathTest, ErrorsAreKeptWhenTheProgramHasClosedThem) {
+  EXPECT_EXIT(
+      {
+        OsKeepErrors();
+        const int kept = OsKeptErrors();
+        close(2);
+        if (kept < 100 || OsKeptErrors() != kept) _exit(1);
+        if (fcntl(kept, F_GETFD) != FD_CLOEXEC) _exit(2);
+        OsWrite(kept, "text", 4);
+        _exit(0);
+      },
+      testing::ExitedWithCode(0), "text");
+}
+
+TEST(OsOutputDeathTest, AnotherFileIsNotTakenForErrors) {
+  EXPECT_EXIT(
+      {
+        OsKeepErrors();
+        const int other = open("/dev/null", O_WRONLY);
+        dup2(other, OsKeptErrors());
+        if (OsKeptErrors() != 2) _exit(1);
+        dup2(other, 2);
+        _exit(OsKeptErrors() == -1 ? 0 : 2);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(OsOutputDeathTest, WithoutErrorsAtTheStartThereAreNone) {
+  EXPECT_EXIT(
+      {
+        if (OsKeptErrors() != -1) _exit(1);
+        close(2);
+        OsKeepErrors();
+        open("/dev/null", O_WRONLY);
+        _exit(OsKeptErrors() == -1 ? 0 : 2);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST(OsOutputDeathTest, AbortIsTheSignalThatDebuggersKnow) {

@@ -65,6 +65,33 @@ PYTHON
 
 grep -q '^cma: .* KiB  live: ' "$scratch/text" || fail "no text: $(head "$scratch/text")"
 
+# coreutils close stdout and stderr in a handler of exit(3).
+"$CMA_TOOL" run --stats -- ls -d / >"$scratch/out" 2>"$scratch/text" || fail "ls: $?"
+grep -q '^cma: .* KiB  live: ' "$scratch/text" || fail "ls has no statistics"
+
+# The number of stderr is a file's of the program by then.
+cat >"$scratch/own_file.py" <<'PYTHON'
+import os, sys
+os.close(2)
+assert os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY) == 2
+os.write(2, b"precious")
+if len(sys.argv) > 2: os.closerange(3, 1000)
+PYTHON
+python=$(python3 -c 'import sys; print(sys.executable)')  # not a script that starts it
+"$CMA_TOOL" run --stats -- "$python" "$scratch/own_file.py" "$scratch/file" 2>"$scratch/text" ||
+  fail "python: $?"
+[[ $(cat "$scratch/file") == precious ]] || fail "statistics are in the program's own file"
+grep -q '^cma: .* KiB  live: ' "$scratch/text" || fail "no statistics beside the program's file"
+"$CMA_TOOL" run --stats -- "$python" "$scratch/own_file.py" "$scratch/file" all 2>"$scratch/text" ||
+  fail "python that closes all: $?"
+[[ $(cat "$scratch/file") == precious ]] || fail "statistics are in the file of who closed all"
+[[ ! -s $scratch/text ]] || fail "who closed all has said: $(cat "$scratch/text")"
+
+# No descriptor from 100 on may be had.
+(ulimit -n 50 && "$CMA_TOOL" run --stats -- "$CMA_TEST_PROGRAMS/leave_blocks") \
+  >"$scratch/out" 2>"$scratch/text" || fail "the program failed under ulimit -n 50"
+grep -q '^cma: .* KiB  live: ' "$scratch/text" || fail "no statistics under ulimit -n 50"
+
 status=0
 "$CMA_TOOL" run --stats=jsno -- true 2>"$scratch/err" || status=$?
 [[ $status == 125 ]] || fail "status $status with a wrong format"
