@@ -229,8 +229,9 @@ CMA_API int cma_option_get(const char* name, char* value, size_t size) CMA_NOEXC
 typedef struct cma_heap cma_heap;
 
 /* A heap. `name` is for people and statistics: it is copied, up to 63 bytes, and may be
- * NULL. `limit_bytes`: the usable bytes of all its blocks together are never more; 0 for
- * no limit. NULL with errno ENOMEM if there is no memory or there are 4,096. */
+ * NULL; what is printed has '?' for each byte that is no UTF-8. `limit_bytes`: the usable
+ * bytes of all its blocks together are never more; 0 for no limit. NULL with errno ENOMEM
+ * if there is no memory or there are 4,096. */
 CMA_API cma_heap* cma_heap_create(const char* name, size_t limit_bytes) CMA_NOEXCEPT;
 
 /* Ends the heap. All of its blocks are gone, freed or not, and their memory can be used

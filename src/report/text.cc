@@ -1,6 +1,9 @@
 #include "report/text.h"
 
+#include <string.h>
+
 #include "os/os_output.h"
+#include "report/utf8.h"
 
 namespace cma {
 
@@ -35,17 +38,24 @@ Text& Text::AddHex(uint64_t value) {
   return *this;
 }
 
+void Text::AddEscapedChar(char c) {
+  const auto code = static_cast<unsigned char>(c);
+  if (c == '\n') {
+    Add("\\n");
+    return;
+  }
+  if (c == '\\' || c == '"') AddChar('\\');
+  AddChar(code < ' ' || code == 0x7f ? '?' : c);
+}
+
 Text& Text::AddEscaped(const char* text) {
-  for (; *text != '\0'; ++text) {
-    const auto c = static_cast<unsigned char>(*text);
-    if (c == '\\' || c == '"') {
-      AddChar('\\');
-      AddChar(*text);
-    } else if (c == '\n') {
-      Add("\\n");
-    } else {
-      AddChar(c < ' ' || c == 0x7f ? '?' : *text);
-    }
+  for (size_t left = strlen(text); left != 0;) {
+    const size_t bytes = CharacterBytes(text, left);
+    if (bytes < 2) AddEscapedChar(bytes == 0 ? '?' : *text);
+    for (size_t i = 0; bytes > 1 && i < bytes; ++i) AddChar(text[i]);
+    const size_t done = bytes == 0 ? 1 : bytes;
+    text += done;
+    left -= done;
   }
   return *this;
 }

@@ -13,8 +13,8 @@ class Text {
   Text& AddNumber(uint64_t value);          // decimal
   Text& AddHex(uint64_t value);             // 0x...
   Text& AddPadded(uint64_t value, int width);  // decimal, right-aligned
-  // With what JSON and Prometheus do not take in a quoted string escaped or, other control
-  // characters, replaced by a question mark.
+  // With what JSON and Prometheus do not take in a quoted string escaped or replaced by a question
+  // mark: other control characters, and bytes that are no UTF-8.
   Text& AddEscaped(const char* text);
   void Clear() { size_ = 0; }
   // Writes what was added to the descriptor and forgets it.
@@ -25,6 +25,7 @@ class Text {
 
  private:
   void AddChar(char c);
+  void AddEscapedChar(char c);
 
   char buffer_[1024];  // what does not fit is cut off
   size_t size_ = 0;

@@ -74,5 +74,13 @@ TEST(TextTest, WhatWouldEndAQuotedStringIsEscaped) {
   EXPECT_EQ(text.size(), 0u);
 }
 
+TEST(TextTest, BytesThatAreNoUtf8AreReplacedInAQuotedString) {
+  Text text;
+
+  text.AddEscaped("caf\xe9|caf\xc3\xa9|\xe2\x82\xac|\xe2\x82|\xed\xa0\x80|\xf0\x9f\x98\x80|\xc3");
+
+  EXPECT_EQ(Contents(text), "caf?|caf\xc3\xa9|\xe2\x82\xac|??|???|\xf0\x9f\x98\x80|?");
+}
+
 }  // namespace
 }  // namespace cma
