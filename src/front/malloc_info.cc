@@ -22,10 +22,10 @@ struct mallinfo2 MallInfo2() {
   cma_stats s;
   CollectStats(&s);
   struct mallinfo2 info = {};
-  info.arena = s.mapped_bytes - s.huge_bytes;
+  info.arena = s.mapped_bytes - s.huge_bytes - s.metadata_bytes;
   info.hblks = s.huge_blocks;
   info.hblkhd = s.huge_bytes;
-  info.uordblks = s.live_bytes;
+  info.uordblks = s.live_bytes - s.huge_bytes;
   info.fsmblks = s.thread_cached_bytes;
   info.fordblks =
       s.thread_cached_bytes + s.slab_free_bytes + s.free_run_bytes + s.free_superblock_bytes;

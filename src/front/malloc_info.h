@@ -7,9 +7,10 @@
 
 namespace cma {
 
-// arena: bytes of superblocks and metadata; hblkhd: bytes of huge blocks; uordblks: live bytes;
-// fordblks: free bytes; keepcost: bytes that malloc_trim could return; hblks: huge blocks;
-// fsmblks: bytes in thread caches. Source: mallinfo(3).
+// hblks, hblkhd: huge blocks, and their bytes; the rest is without them, as glibc's is. arena:
+// bytes that are held for blocks, the sum of uordblks: live bytes, and fordblks: free bytes, of
+// which fsmblks: bytes in thread caches; keepcost: bytes that malloc_trim could return. Source:
+// mallinfo(3).
 struct mallinfo2 MallInfo2();
 // The same, cut to int at INT_MAX.
 struct mallinfo MallInfo();

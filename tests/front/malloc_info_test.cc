@@ -80,8 +80,9 @@ TEST(MallInfoTest, TheFieldsAddUp) {
 
   EXPECT_EQ(info.hblks, 1u);
   EXPECT_EQ(info.hblkhd, 8 * kMiB);
-  EXPECT_GE(info.uordblks, 8 * kMiB + 100);
-  EXPECT_GE(info.arena + info.hblkhd, info.uordblks + info.fordblks);
+  EXPECT_GE(info.uordblks, 100u);
+  EXPECT_LT(info.uordblks, 8 * kMiB);
+  EXPECT_EQ(info.arena, info.uordblks + info.fordblks);
   EXPECT_GE(info.fordblks, info.fsmblks);
   cma_free(small);
   cma_free(huge);
@@ -104,7 +105,7 @@ TEST(MallInfoTest, TheNarrowFormIsCutOffWhereItWouldOverflow) {
   if (block == nullptr) GTEST_SKIP() << "there are no 4 GiB of addresses";
 
   EXPECT_EQ(MallInfo().hblkhd, INT_MAX);
-  EXPECT_EQ(MallInfo().uordblks, INT_MAX);
+  EXPECT_LT(MallInfo().uordblks, INT_MAX);
 
   cma_free(block);
 }
