@@ -21,6 +21,17 @@ Run RunAround(Superblock* superblock, const void* pointer) {
   return {};
 }
 
+// Whatever was there, no block begins at such an address.
+void RefuseMisaligned(const char* operation, const void* pointer) {
+  if (AddressOf(pointer) % kMinAlignment != 0) ReportInteriorPointer(operation, pointer, 0);
+}
+
+// Where no blocks are known.
+[[noreturn]] void ReportInFreeMemory(const char* operation, const void* pointer) {
+  RefuseMisaligned(operation, pointer);
+  ReportFreeMemory(operation, pointer);
+}
+
 [[noreturn]] void ReportInSlab(const char* operation, const Slab* slab, const void* pointer) {
   const size_t bytes =
       slab->is_mixed ? MixedBytesAround(slab->superblock, pointer) : slab->block_bytes;
@@ -30,8 +41,8 @@ Run RunAround(Superblock* superblock, const void* pointer) {
   if (!is_hole && SmallClassAt(slab->superblock, pointer) == 0) {
     ReportInteriorPointer(operation, pointer, bytes);
   }
-  // Where the blocks in it were is not known.
-  ReportFreedBlock(operation, pointer, is_hole ? 0 : bytes);
+  if (is_hole) ReportInFreeMemory(operation, pointer);
+  ReportFreedBlock(operation, pointer, bytes);
 }
 
 [[noreturn]] void ReportOutsideSuperblocks(const char* operation, const void* pointer) {
@@ -39,7 +50,10 @@ Run RunAround(Superblock* superblock, const void* pointer) {
   if (const size_t bytes = g_heap.huge.BytesAround(address); bytes != 0) {
     ReportInteriorPointer(operation, pointer, bytes);
   }
-  if (g_heap.huge.WasFreed(address)) ReportFreedBlock(operation, pointer, 0);
+  if (g_heap.huge.WasFreed(address)) {
+    RefuseMisaligned(operation, pointer);
+    ReportFreedBlock(operation, pointer, 0);
+  }
   ReportForeignPointer(operation, pointer);
 }
 
@@ -62,7 +76,7 @@ void ReportWrongPointer(const char* operation, const void* pointer) {
   Superblock* const superblock = g_address_map.FindSuperblock(AddressOf(pointer));
   if (superblock == nullptr) ReportOutsideSuperblocks(operation, pointer);
   Arena* const arena = g_heap.arenas.Owner(superblock);
-  if (arena == nullptr) ReportFreedBlock(operation, pointer, 0);
+  if (arena == nullptr) ReportInFreeMemory(operation, pointer);
   if (const Slab* slab = SlabAt(superblock, pointer)) ReportInSlab(operation, slab, pointer);
   Run run;
   bool used;
@@ -71,7 +85,7 @@ void ReportWrongPointer(const char* operation, const void* pointer) {
     run = RunAround(superblock, pointer);
     used = run.length != 0 && StateOf(run) == RunState::kUsed;
   }
-  if (!used) ReportFreedBlock(operation, pointer, 0);
+  if (!used) ReportInFreeMemory(operation, pointer);
   if (run.address() == pointer) ReportFreedBlock(operation, pointer, run.bytes());
   ReportInteriorPointer(operation, pointer, run.bytes());
 }

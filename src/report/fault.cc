@@ -42,6 +42,14 @@ void ReportFreedBlock(const char* operation, const void* block, size_t block_byt
   Finish(text, "aborting; run under valgrind or -fsanitize=address to see the free");
 }
 
+void ReportFreeMemory(const char* operation, const void* pointer) {
+  Text text;
+  text.Add(operation[0] == 'f' ? "cma: double " : "cma: invalid ").Add(operation);
+  text.Add(" of ").AddHex(AddressOf(pointer));
+  text.Add(" (no size class): it lies in free memory, freed before or never given out");
+  Finish(text, "aborting; run under valgrind or -fsanitize=address to see which");
+}
+
 void ReportInteriorPointer(const char* operation, const void* pointer, size_t block_bytes) {
   Text text;
   text.Add("cma: invalid ").Add(operation).Add(" of ").AddHex(AddressOf(pointer));

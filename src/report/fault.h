@@ -13,7 +13,9 @@ namespace cma {
 // In these, `operation` is what was called with the pointer ("free", "realloc").
 // The block is free already.
 [[noreturn]] void ReportFreedBlock(const char* operation, const void* block, size_t block_bytes);
-// `pointer` lies in a block of `block_bytes`, but not at its start.
+// `pointer` lies in free memory: a block was there and was freed, or there never was one.
+[[noreturn]] void ReportFreeMemory(const char* operation, const void* pointer);
+// `pointer` lies in a block of `block_bytes`, but not at its start; or where none can start.
 [[noreturn]] void ReportInteriorPointer(const char* operation, const void* pointer,
                                         size_t block_bytes);
 // cma never gave `pointer` out.

@@ -154,6 +154,29 @@ TEST_F(InvalidFreeDeathTest, AddressesThatNoProcessHasAreReported) {
   }
 }
 
+// The first block of a slab, with memory before it that was never used.
+TEST_F(InvalidFreeDeathTest, AnAddressBeforeTheFirstBlockIsNotSaidToHaveBeenFreed) {
+  char* const block = static_cast<char*>(cma_malloc(100));
+  char* const before = block - reinterpret_cast<uintptr_t>(block) % 65536;
+
+  EXPECT_EXIT(cma_free(Opaque(before - 1)), KilledBySignal(SIGABRT),
+              "^cma: invalid free of 0x[0-9a-f]+ .*not the start of a block");
+  EXPECT_EXIT(cma_free(Opaque(before - 16)), KilledBySignal(SIGABRT),
+              "in free memory, freed before or never given out");
+  EXPECT_EXIT(cma_realloc(Opaque(before - 4096), 10), KilledBySignal(SIGABRT),
+              "^cma: invalid realloc of .*in free memory, freed before or never given out");
+  cma_free(block);
+}
+
+TEST_F(InvalidFreeDeathTest, NoBlockWasAtAMisalignedAddressOfFreedMemory) {
+  for (const size_t size : {100, 5000, 30000, 204800, 8388608}) {
+    char* const block = static_cast<char*>(cma_malloc(size));
+    cma_free(block);
+
+    EXPECT_EXIT(cma_free(Opaque(block + 1)), KilledBySignal(SIGABRT), kReport) << size;
+  }
+}
+
 TEST_F(InvalidFreeDeathTest, SizedFreesReportToo) {
   char local[64] = {};
 

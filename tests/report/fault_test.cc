@@ -45,6 +45,14 @@ TEST(FaultDeathTest, AFreedBlockThatIsReallocatedNamesTheOperation) {
                     HasSubstr("size class 128 B"), HasSubstr("already free")));
 }
 
+TEST(FaultDeathTest, APointerIntoFreeMemoryIsNotSaidToHaveBeenABlock) {
+  EXPECT_EXIT(ReportFreeMemory("free", kPointer), KilledBySignal(SIGABRT),
+              AllOf(IsOneLineOfCma(), HasSubstr("double free of 0x7f3a12c04080 (no size class)"),
+                    HasSubstr("freed before or never given out")));
+  EXPECT_EXIT(ReportFreeMemory("realloc", kPointer), KilledBySignal(SIGABRT),
+              AllOf(IsOneLineOfCma(), HasSubstr("invalid realloc of 0x7f3a12c04080")));
+}
+
 TEST(FaultDeathTest, AnInteriorPointerIsNotTheStartOfABlock) {
   EXPECT_EXIT(ReportInteriorPointer("free", kPointer, 48), KilledBySignal(SIGABRT),
               AllOf(IsOneLineOfCma(), HasSubstr("invalid free of 0x7f3a12c04080"),
