@@ -70,6 +70,15 @@ int Conclude(bool is_cma, absl::string_view yes, absl::string_view no) {
   return is_cma ? kExitSuccess : kExitFailure;
 }
 
+// A library that the process has and that may be cma, or whatever its malloc is; "" if there is
+// none. What has another name was made by the process itself, at run time.
+std::string UnreadableLibrary(const LoadedFiles& files) {
+  for (const std::string& path : files.unreadable) {
+    if (absl::StrContains(path, ".so")) return path;
+  }
+  return "";
+}
+
 absl::StatusOr<int> DiagnoseProcess(pid_t pid) {
   const absl::StatusOr<LoadedFiles> files = FilesOfProcess(pid);
   if (!files.ok()) return files.status();
@@ -78,6 +87,10 @@ absl::StatusOr<int> DiagnoseProcess(pid_t pid) {
   Print(absl::StrCat("process ", pid, ": ",
                      files->searched.empty() ? "unknown" : files->searched.front().path, "\n\n",
                      report.text, "\n", SystemFacts(pid, options)));
+  if (const std::string path = UnreadableLibrary(*files); !report.is_cma && !path.empty()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot find out whether cma is in use: cannot read ", path, "; be root"));
+  }
   return Conclude(report.is_cma, "cma is in use", "cma is not in use");
 }
 

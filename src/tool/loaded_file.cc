@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/strip.h"
 
 namespace cma::tool {
 namespace {
@@ -46,9 +47,10 @@ std::string BaseName(const std::string& path) {
 
 bool IsCalled(const LoadedFile& file, const std::string& name) {
   if (name == file.path || name == file.elf.soname) return true;
-  if (name.find('/') == std::string::npos) return name == BaseName(file.path);
+  const std::string path(absl::StripSuffix(file.path, " (deleted)"));  // what the kernel adds
+  if (name.find('/') == std::string::npos) return name == BaseName(path);
   std::error_code error;
-  return std::filesystem::equivalent(name, file.path, error);
+  return name == path || std::filesystem::equivalent(name, path, error);
 }
 
 // Takes files out of a list, by the names that others have for them.
@@ -100,7 +102,8 @@ std::string AllocatorIn(const LoadedFile& file) {
   for (const Mark& mark : kMarks) {
     if (file.elf.symbols.contains(mark.symbol)) return std::string(mark.allocator);
   }
-  const bool is_cma = file.elf.exports.contains("malloc") && FileHolds(file.path, kMarkOfCma);
+  const std::string& place = file.place.empty() ? file.path : file.place;
+  const bool is_cma = file.elf.exports.contains("malloc") && FileHolds(place, kMarkOfCma);
   return is_cma ? "cma" : "";
 }
 

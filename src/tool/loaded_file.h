@@ -14,6 +14,7 @@ namespace cma::tool {
 struct LoadedFile {
   std::string path;
   ElfFile elf;
+  std::string place = {};  // where it can be read, if that is not its path
 };
 
 struct LoadedFiles {

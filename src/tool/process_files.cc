@@ -48,39 +48,47 @@ std::vector<std::string> Preloaded(pid_t pid) {
 
 // Some programs write their title over their environment, so that LD_PRELOAD can no longer be read.
 // The loader maps each library below the one before: what lies above the C library and is asked for
-// by none was preloaded. `paths` are in the order of addresses.
-std::vector<std::string> AboveTheCLibrary(const std::vector<std::string>& paths,
+// by none was preloaded. `mapped` is in the order of addresses.
+std::vector<std::string> AboveTheCLibrary(const std::vector<MappedFile>& mapped,
                                           const std::vector<LoadedFile>& others) {
   const auto libc = absl::c_find_if(
-      paths, [](const std::string& path) { return absl::StrContains(path, "/libc.so."); });
+      mapped, [](const MappedFile& file) { return absl::StrContains(file.path, "/libc.so."); });
   std::vector<std::string> above;
-  for (auto path = paths.end(); path != libc && --path != libc;) {
-    if (absl::c_any_of(others, [&](const LoadedFile& f) { return f.path == *path; })) {
-      above.push_back(*path);
+  for (auto file = mapped.end(); file != libc && --file != libc;) {
+    if (absl::c_any_of(others, [&](const LoadedFile& f) { return f.path == file->path; })) {
+      above.push_back(file->path);
     }
   }
   return above;
 }
 
-// The process may see another file system than this one: a container's.
-absl::StatusOr<ElfFile> ReadElfOf(pid_t pid, const std::string& path) {
-  absl::StatusOr<ElfFile> elf = ReadElfFile(absl::StrCat(Directory(pid), "/root", path));
-  return elf.ok() ? elf : ReadElfFile(path);
+// By what is mapped, which is for root alone, or by its name. The process may see another file
+// system than this one: a container's.
+absl::StatusOr<LoadedFile> Load(pid_t pid, const MappedFile& file) {
+  absl::StatusOr<ElfFile> elf;
+  for (const std::string& place : {absl::StrCat(Directory(pid), "/map_files/", file.range),
+                                   absl::StrCat(Directory(pid), "/root", file.path), file.path}) {
+    elf = ReadElfFile(place);
+    if (elf.ok()) return LoadedFile{file.path, *std::move(elf), place};
+    if (absl::IsInvalidArgument(elf.status())) break;  // no ELF
+  }
+  return elf.status();
 }
 
 }  // namespace
 
-std::vector<std::string> ParseMaps(absl::string_view maps) {
-  std::vector<std::string> paths;
+std::vector<MappedFile> ParseMaps(absl::string_view maps) {
+  std::vector<MappedFile> files;
   for (const absl::string_view line : absl::StrSplit(maps, '\n', absl::SkipEmpty())) {
     // address permissions offset device inode path, the path after any number of spaces
     const std::vector<absl::string_view> words = absl::StrSplit(line, absl::MaxSplits(' ', 5));
     if (words.size() < 6 || !absl::StrContains(words[1], 'x')) continue;
     const absl::string_view path = absl::StripLeadingAsciiWhitespace(words[5]);
     if (!absl::StartsWith(path, "/")) continue;
-    if (!absl::c_linear_search(paths, path)) paths.emplace_back(path);
+    if (absl::c_any_of(files, [&](const MappedFile& f) { return f.path == path; })) continue;
+    files.push_back({std::string(path), std::string(words[0])});
   }
-  return paths;
+  return files;
 }
 
 std::string VariableOfProcess(pid_t pid, absl::string_view name) {
@@ -100,28 +108,28 @@ absl::StatusOr<LoadedFiles> FilesOfProcess(pid_t pid) {
   }
   const std::filesystem::path executable =
       std::filesystem::read_symlink(Directory(pid) + "/exe", error);
-  const std::vector<std::string> paths = ParseMaps(ReadText(Directory(pid) + "/maps"));
-  if (error || paths.empty()) {
+  const std::vector<MappedFile> mapped = ParseMaps(ReadText(Directory(pid) + "/maps"));
+  if (error || mapped.empty()) {
     return absl::PermissionDeniedError(
         absl::StrCat("may not look at process ", pid, ": be its user or root"));
   }
   std::vector<LoadedFile> files;
   std::vector<std::string> unreadable;
   if (absl::StatusOr<ElfFile> elf = ReadElfFile(Directory(pid) + "/exe"); elf.ok()) {
-    files.push_back({executable.string(), *std::move(elf)});
+    files.push_back({executable.string(), *std::move(elf), Directory(pid) + "/exe"});
   }
-  for (const std::string& path : paths) {
-    if (path == executable.string()) continue;
-    absl::StatusOr<ElfFile> elf = ReadElfOf(pid, path);
-    if (elf.ok()) {
-      files.push_back({path, *std::move(elf)});
-    } else if (!absl::IsInvalidArgument(elf.status())) {  // code that is not ELF: made at run time
-      unreadable.push_back(path);
+  for (const MappedFile& part : mapped) {
+    if (part.path == executable.string()) continue;
+    absl::StatusOr<LoadedFile> file = Load(pid, part);
+    if (file.ok()) {
+      files.push_back(*std::move(file));
+    } else if (!absl::IsInvalidArgument(file.status())) {  // code that is not ELF: made at run time
+      unreadable.push_back(part.path);
     }
   }
   std::vector<std::string> preloaded = Preloaded(pid);
   LoadedFiles result = InSearchOrder(files, preloaded);
-  const std::vector<std::string> more = AboveTheCLibrary(paths, result.others);
+  const std::vector<std::string> more = AboveTheCLibrary(mapped, result.others);
   if (!more.empty()) {
     preloaded.insert(preloaded.end(), more.begin(), more.end());
     result = InSearchOrder(std::move(files), preloaded);

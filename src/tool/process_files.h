@@ -13,15 +13,20 @@
 
 namespace cma::tool {
 
-// Errors: there is no such process, or the caller may not look at it.
+// Errors: there is no such process, it has no memory, or the caller may not look at it. Libraries
+// that were replaced since can be read by root only; else they are among the unreadable ones.
 absl::StatusOr<LoadedFiles> FilesOfProcess(pid_t pid);
 
 // The value that the variable had when the process was started; empty if it was not set.
 std::string VariableOfProcess(pid_t pid, absl::string_view name);
 
-// The files in the text of a /proc/PID/maps of which code is mapped, each once; a file that was
-// deleted or replaced keeps the kernel's " (deleted)".
-std::vector<std::string> ParseMaps(absl::string_view maps);
+struct MappedFile {
+  std::string path;   // with the kernel's " (deleted)" if it was deleted or replaced
+  std::string range;  // of the addresses of its code, as in /proc/PID/map_files
+};
+
+// The files in the text of a /proc/PID/maps of which code is mapped, each once.
+std::vector<MappedFile> ParseMaps(absl::string_view maps);
 
 }  // namespace cma::tool
 

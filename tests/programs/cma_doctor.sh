@@ -83,6 +83,31 @@ with_process "$CMA_TOOL" run -- perl -e '$0 = "x" x 20000; $| = 1; print "ready\
 expect 0 '^cma is in use' "$pid"
 end_process
 
+# A library that was replaced while a process uses it: root can read it all the same.
+cp "$CMA_LIB" "$scratch/libcma.so.0"
+with_process "$CMA_TOOL" run --lib "$scratch/libcma.so.0" -- perl -e '$| = 1; print "ready\n"; <STDIN>;'
+cp "$CMA_LIB" "$scratch/new"
+mv "$scratch/new" "$scratch/libcma.so.0"
+range=$(sed -n 's/ r-xp .*libcma\.so\.0 (deleted)$//p' "/proc/$pid/maps")
+if head -c 1 "/proc/$pid/map_files/$range" >/dev/null 2>&1; then
+  expect 0 '^malloc +.*/libcma\.so.* \(cma\)$' "$pid"
+  expect 0 '^cma is in use' "$pid"
+  # Without that right, as other users are.
+  without=$(command -v setpriv || true)
+  without=${without:+$without --bounding-set=-sys_admin,-checkpoint_restore}
+else
+  without=env
+fi
+if [[ -n $without ]]; then
+  tool=$CMA_TOOL
+  printf '#!/bin/sh\nexec %s %q "$@"\n' "$without" "$tool" >"$scratch/tool"
+  chmod +x "$scratch/tool"
+  CMA_TOOL=$scratch/tool
+  expect 2 'cannot find out .*/libcma\.so\.0 \(deleted\)' "$pid"
+  CMA_TOOL=$tool
+fi
+end_process
+
 # What the system grants.
 for fact in 'page size' 'huge pages' overcommit 'address space' 'cgroup memory' rseq 'usable CPUs' \
   arenas; do

@@ -69,14 +69,34 @@ TEST(LoaderListTest, TakesNoMessageForAPath) {
 }
 
 TEST(MapsTest, ListsMappedCodeOnce) {
-  EXPECT_THAT(ParseMaps("55d0-55e0 r--p 00000000 08:01 131 /usr/bin/a b\n"
-                        "55e0-55f0 r-xp 00001000 08:01 131 /usr/bin/a b\n"
-                        "55f0-5600 r-xp 00002000 08:01 131                          /usr/bin/a b\n"
-                        "7f00-7f10 r--s 00000000 08:01 132 /usr/lib/locale/archive\n"
-                        "7f10-7f20 r-xp 00000000 08:01 133 /usr/lib/libx.so (deleted)\n"
-                        "7f20-7f30 r-xp 00000000 00:00 0                            [vdso]\n"
-                        "7f30-7f40 rwxp 00000000 00:00 0 \n"),
-              ElementsAre("/usr/bin/a b", "/usr/lib/libx.so (deleted)"));
+  std::vector<std::string> paths;
+  std::vector<std::string> ranges;
+  for (const MappedFile& file :
+       ParseMaps("55d0-55e0 r--p 00000000 08:01 131 /usr/bin/a b\n"
+                 "55e0-55f0 r-xp 00001000 08:01 131 /usr/bin/a b\n"
+                 "55f0-5600 r-xp 00002000 08:01 131                          /usr/bin/a b\n"
+                 "7f00-7f10 r--s 00000000 08:01 132 /usr/lib/locale/archive\n"
+                 "7f10-7f20 r-xp 00000000 08:01 133 /usr/lib/libx.so (deleted)\n"
+                 "7f20-7f30 r-xp 00000000 00:00 0                            [vdso]\n"
+                 "7f30-7f40 rwxp 00000000 00:00 0 \n")) {
+    paths.push_back(file.path);
+    ranges.push_back(file.range);
+  }
+  EXPECT_THAT(paths, ElementsAre("/usr/bin/a b", "/usr/lib/libx.so (deleted)"));
+  EXPECT_THAT(ranges, ElementsAre("55e0-55f0", "7f10-7f20"));
+}
+
+TEST(SearchOrderTest, AFileThatWasReplacedIsFoundByTheNameThatItHad) {
+  LoadedFile replaced = Cma();
+  replaced.path += " (deleted)";
+
+  const LoadedFiles files =
+      InSearchOrder({File("/bin/program", "", {"libc.so.6"}, {}), Libc(), replaced},
+                    std::vector<std::string>{"/opt/libcma.so.0.1.0"});
+
+  EXPECT_THAT(Paths(files.searched),
+              ElementsAre("/bin/program", "/opt/libcma.so.0.1.0 (deleted)", "/lib/libc.so.6"));
+  EXPECT_TRUE(ReportMalloc(files).is_cma);
 }
 
 TEST(SearchOrderTest, IsExecutableThenPreloadedThenNeededBreadthFirst) {
