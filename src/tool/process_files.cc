@@ -75,6 +75,17 @@ absl::StatusOr<LoadedFile> Load(pid_t pid, const MappedFile& file) {
   return elf.status();
 }
 
+// Why there is nothing to see of the process.
+absl::Status Nothing(pid_t pid) {
+  const std::string status = ReadText(Directory(pid) + "/status");
+  if (!status.empty() && !absl::StrContains(status, "\nVmSize:")) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "process ", pid, " has no memory of its own: it is the kernel's, or has ended"));
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("may not look at process ", pid, ": be its user or root"));
+}
+
 }  // namespace
 
 std::vector<MappedFile> ParseMaps(absl::string_view maps) {
@@ -109,10 +120,7 @@ absl::StatusOr<LoadedFiles> FilesOfProcess(pid_t pid) {
   const std::filesystem::path executable =
       std::filesystem::read_symlink(Directory(pid) + "/exe", error);
   const std::vector<MappedFile> mapped = ParseMaps(ReadText(Directory(pid) + "/maps"));
-  if (error || mapped.empty()) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("may not look at process ", pid, ": be its user or root"));
-  }
+  if (error || mapped.empty()) return Nothing(pid);
   std::vector<LoadedFile> files;
   std::vector<std::string> unreadable;
   if (absl::StatusOr<ElfFile> elf = ReadElfFile(Directory(pid) + "/exe"); elf.ok()) {

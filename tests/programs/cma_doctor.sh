@@ -108,6 +108,13 @@ if [[ -n $without ]]; then
 fi
 end_process
 
+# One that has ended, and whose parent has not asked how.
+with_process perl -e '$| = 1; $child = fork // die; exit 0 if !$child; print "$child ready\n"; <STDIN>;'
+child=$(sed 's/ ready//' "$scratch/ready")
+wait_until 20 grep -q '^State:.Z' "/proc/$child/status" || fail "the child has not ended"
+expect 2 'has no memory of its own' "$child"
+end_process
+
 # What the system grants.
 for fact in 'page size' 'huge pages' overcommit 'address space' 'cgroup memory' rseq 'usable CPUs' \
   arenas; do
