@@ -138,7 +138,8 @@ CMA_API void cma_thread_idle(void) CMA_NOEXCEPT;
  * in memory (resident_most_bytes) explains it, except for other_bytes (code,
  * stacks, what the program maps itself: at least so much); and absent_bytes of
  * what cma holds are not in memory (never written to, or swapped out: at least
- * so much). */
+ * so much). Where the kernel does not tell rss_bytes, for want of /proc, these
+ * three are 0. */
 typedef struct cma_stats {
   size_t mapped_bytes;         /* address space held for blocks and metadata */
   size_t live_bytes;           /* usable bytes of blocks the program holds */

@@ -107,7 +107,10 @@ void CollectOutsideArenas(cma_stats& stats, size_t untouched) {
                               (free_superblocks - dirty_superblocks) * kSuperblockBytes;
   stats.rss_bytes = OsResidentBytes();
   stats.other_bytes = Less(stats.rss_bytes, stats.resident_most_bytes);
-  stats.absent_bytes = Less(stats.resident_most_bytes, stats.rss_bytes);
+  // Without /proc neither is known.
+  if (stats.rss_bytes != 0) {
+    stats.absent_bytes = Less(stats.resident_most_bytes, stats.rss_bytes);
+  }
 }
 
 void Collect(cma_stats& stats, Workspace* space) {

@@ -115,7 +115,9 @@ std::string VariableOfProcess(pid_t pid, absl::string_view name) {
 absl::StatusOr<LoadedFiles> FilesOfProcess(pid_t pid) {
   std::error_code error;
   if (!std::filesystem::exists(Directory(pid), error)) {
-    return absl::NotFoundError(absl::StrCat("there is no process ", pid));
+    return std::filesystem::exists("/proc/self", error)
+               ? absl::NotFoundError(absl::StrCat("there is no process ", pid))
+               : absl::UnavailableError("processes cannot be looked at: /proc is not mounted");
   }
   const std::filesystem::path executable =
       std::filesystem::read_symlink(Directory(pid) + "/exe", error);

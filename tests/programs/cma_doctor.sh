@@ -137,6 +137,13 @@ expect 2 'no program or process' ''
 expect 2 'unknown flag' --nonsense sh
 expect 2 'no such program' "$scratch/there_is_no_such_program"
 expect 2 'no process' 2147483646
+if unshare -rm mount -t tmpfs none /proc 2>/dev/null; then
+  status=0
+  unshare -rm sh -c 'mount -t tmpfs none /proc && exec "$0" doctor 1' "$CMA_TOOL" \
+    >"$scratch/out" 2>&1 || status=$?
+  [[ $status == 2 ]] || fail "without /proc: status $status: $(cat "$scratch/out")"
+  grep -q '/proc is not mounted' "$scratch/out" || fail "without /proc: $(cat "$scratch/out")"
+fi
 printf 'text' >"$scratch/text"
 chmod +x "$scratch/text"
 expect 2 'not an ELF file' "$scratch/text"

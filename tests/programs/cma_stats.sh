@@ -87,6 +87,15 @@ grep -q '^cma: .* KiB  live: ' "$scratch/text" || fail "no statistics beside the
 [[ $(cat "$scratch/file") == precious ]] || fail "statistics are in the file of who closed all"
 [[ ! -s $scratch/text ]] || fail "who closed all has said: $(cat "$scratch/text")"
 
+# Without /proc the process's RSS is not known, and nothing is said to be absent.
+if unshare -rm mount -t tmpfs none /proc 2>/dev/null; then
+  "$CMA_TOOL" run --stats=json -- unshare -rm sh -c \
+    'mount -t tmpfs none /proc && exec "$0"' "$CMA_TEST_PROGRAMS/leave_blocks" \
+    >"$scratch/out" 2>"$scratch/json" || fail "the program failed without /proc"
+  grep -q '"rss_bytes": 0,' "$scratch/json" || fail "an RSS without /proc: $(cat "$scratch/json")"
+  grep -q '"absent_bytes": 0\b' "$scratch/json" || fail "absent without /proc: $(cat "$scratch/json")"
+fi
+
 # No descriptor from 100 on may be had.
 (ulimit -n 50 && "$CMA_TOOL" run --stats -- "$CMA_TEST_PROGRAMS/leave_blocks") \
   >"$scratch/out" 2>"$scratch/text" || fail "the program failed under ulimit -n 50"
