@@ -76,7 +76,9 @@ void ReportNoMemory(size_t bytes) {
   Text text;
   text.Add("cma: out of memory: operator new of ").AddNumber(bytes);
   text.Add(" B failed and no C++ runtime is loaded to throw std::bad_alloc");
-  Finish(text, "aborting; raise the memory limit or use operator new(std::nothrow)");
+  Finish(text,
+         "aborting; raise the memory limit, use operator new(std::nothrow), or link a static "
+         "program with -Wl,-u,_ZSt17__throw_bad_allocv");
 }
 
 void ReportCorruption(const char* what, const void* where) {

@@ -67,7 +67,8 @@ TEST(FaultDeathTest, AForeignPointerWasNeverGivenOut) {
 
 TEST(FaultDeathTest, NoMemoryNamesTheSize) {
   EXPECT_EXIT(ReportNoMemory(123456), KilledBySignal(SIGABRT),
-              AllOf(IsOneLineOfCma(), HasSubstr("out of memory"), HasSubstr("123456 B")));
+              AllOf(IsOneLineOfCma(), HasSubstr("out of memory"), HasSubstr("123456 B"),
+                    HasSubstr("link a static program with -Wl,-u,_ZSt17__throw_bad_allocv")));
 }
 
 TEST(FaultDeathTest, CorruptionSaysWhatAndWhere) {
