@@ -29,6 +29,10 @@ int Run(Arguments arguments) {
     std::fputs(Overview().c_str(), stdout);
     return kExitSuccess;
   }
+  if (arguments.size() > 1) {
+    PrintError(absl::StrCat("cma help: unexpected '", arguments[1], "'"));
+    return kExitUsage;
+  }
   const Command* command = FindCommand(arguments.front());
   return command != nullptr ? PrintHelp(*command) : kExitUsage;
 }

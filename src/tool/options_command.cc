@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "tool/exit_status.h"
 #include "tool/nearest_match.h"
@@ -31,8 +32,10 @@ int Run(Arguments arguments) {
   const absl::string_view form = arguments.front();
   if (arguments.size() == 1 && form == "--markdown") return Print(OptionsMarkdown());
   if (arguments.size() == 1 && form == "--man") return Print(OptionsManual());
-  PrintError(absl::StrCat("cma options: unexpected '", arguments.back(), "'",
-                          DidYouMean(form, kForms), " ('cma help options' says more)"));
+  const bool is_known = absl::c_linear_search(kForms, form) && arguments.size() > 1;
+  PrintError(absl::StrCat("cma options: unexpected '", is_known ? arguments[1] : form, "'",
+                          is_known ? "" : DidYouMean(form, kForms),
+                          " ('cma help options' says more)"));
   return kExitUsage;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "tool/exit_status.h"
 #include "tool/library_file.h"
 
@@ -15,7 +16,11 @@ std::string Help() {
          "Prints the version of this tool and the library that 'cma run' would preload.\n";
 }
 
-int Run(Arguments) {
+int Run(Arguments arguments) {
+  if (!arguments.empty()) {
+    PrintError(absl::StrCat("cma version: unexpected '", arguments.front(), "'"));
+    return kExitUsage;
+  }
   const absl::StatusOr<std::string> library = FindLibrary();
   std::printf("cma %s\nlibrary: %s\n", CMA_VERSION, library.ok() ? library->c_str() : "not found");
   return kExitSuccess;

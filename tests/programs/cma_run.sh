@@ -69,6 +69,14 @@ echo 'no program' >"$scratch/file"
 expect_status 126 run -- "$scratch/file"
 expect_status 125 run --no-such-option -- true
 
+# The other commands take no more than they say.
+expect_status 2 "$CMA_TOOL" version extra
+expect_status 2 "$CMA_TOOL" help run extra
+expect_status 2 "$CMA_TOOL" options --markdown --man
+grep -q "unexpected '--man' (" "$scratch/err" || fail "options: $(cat "$scratch/err")"
+expect_status 2 "$CMA_TOOL" options --mna
+grep -q "unexpected '--mna'; did you mean '--man'" "$scratch/err" || fail "options: $(cat "$scratch/err")"
+
 # Nor is a program run without cma because --lib names something else.
 refuse() {
   expect_status 125 run --lib "$1" -- sh -c 'echo started'
