@@ -14,11 +14,22 @@ bool IsForkingThread() {
   return forking != 0 && forking == OsThreadIdentity();
 }
 
+// What stands for the thread in the locks that it holds: of two threads whose identities lie less
+// than 128 GiB apart it differs, and if they do not it matters only for a fork in a signal handler.
+uint32_t OwnWord() { return (static_cast<uint32_t>(OsThreadIdentity() >> 5) & ~uint32_t{1}) | 2; }
+
 // A refill holds a lock for well under a microsecond: about twice that long is worth spinning.
 // Half and double are within the spread of BM_LockAmongThreads on two CPUs.
 constexpr int kSpins = 60;
 
 }  // namespace
+
+bool Lock::TryOnce() {
+  uint32_t expected = kFree;
+  // Acquire pairs with the release in Release(): the holder before us is done.
+  return state_.compare_exchange_strong(expected, OwnWord(), std::memory_order_acquire,
+                                        std::memory_order_relaxed);
+}
 
 bool Lock::SpinFor(int rounds) {
   for (int i = 0; i < rounds; ++i) {
@@ -50,7 +61,7 @@ bool Lock::TryAcquire() {
 }
 
 bool Lock::AcquireForFork() {
-  if (holder_.load(std::memory_order_relaxed) == OsThreadIdentity()) return false;
+  if ((state_.load(std::memory_order_relaxed) & ~uint32_t{kSleepers}) == OwnWord()) return false;
   if (!TryOnce()) AcquireSlow();
   NoteAcquired();
   for_fork_ = true;
@@ -69,10 +80,14 @@ void Lock::HoldIfForking() {
 
 void Lock::AcquireSlow() {
   if (SpinFor(kSpins)) return;
-  // Acquire pairs with the release in Release().
-  while (state_.exchange(kHeldWithSleepers, std::memory_order_acquire) != kFree) {
-    OsWait(state_, kHeldWithSleepers);
+  for (;;) {
+    // Acquire pairs with the release in Release().
+    const uint32_t before = state_.fetch_or(kSleepers, std::memory_order_acquire);
+    if (before == kFree) break;
+    OsWait(state_, before | kSleepers);
   }
+  // Held already. There may be more sleepers.
+  state_.store(OwnWord() | kSleepers, std::memory_order_relaxed);
 }
 
 void Lock::Release() {
@@ -81,22 +96,13 @@ void Lock::Release() {
   }
   NoteReleased();
   // Release pairs with the acquire in TryOnce() and AcquireSlow().
-  if (state_.exchange(kFree, std::memory_order_release) == kHeldWithSleepers) OsWake(state_, 1);
-}
-
-void Lock::NoteAcquired() {
-  holder_.store(OsThreadIdentity(), std::memory_order_relaxed);
-  CountHeld(1);
-}
-
-void Lock::NoteReleased() {
-  CountHeld(-1);
-  holder_.store(0, std::memory_order_relaxed);
+  if ((state_.exchange(kFree, std::memory_order_release) & kSleepers) != 0) OsWake(state_, 1);
 }
 
 #ifdef NDEBUG
 void Lock::CheckOrder() const {}
-void Lock::CountHeld(int) const {}
+void Lock::NoteAcquired() const {}
+void Lock::NoteReleased() const {}
 #else
 namespace {
 // Locks held by this thread, per rank.
@@ -117,10 +123,8 @@ void Lock::CheckOrder() const {
     if (t_held[rank] != 0) ReportCorruption("lock order violated", this);
   }
 }
-void Lock::CountHeld(int more) const {
-  t_held[static_cast<size_t>(rank_)] =
-      static_cast<uint8_t>(t_held[static_cast<size_t>(rank_)] + more);
-}
+void Lock::NoteAcquired() const { ++t_held[static_cast<size_t>(rank_)]; }
+void Lock::NoteReleased() const { --t_held[static_cast<size_t>(rank_)]; }
 #endif
 
 void EnterForkWindow() { g_forking_thread.store(OsThreadIdentity(), std::memory_order_relaxed); }

@@ -55,28 +55,20 @@ class ABSL_LOCKABLE Lock {
   bool IsHeld() const { return state_.load(std::memory_order_relaxed) != kFree; }
 
  private:
-  enum : uint32_t { kFree, kHeld, kHeldWithSleepers };
+  // Else a word for the holder, and kSleepers if there may be any.
+  enum : uint32_t { kFree = 0, kSleepers = 1 };
 
-  bool TryOnce() {
-    uint32_t expected = kFree;
-    // Acquire pairs with the release in Release(): the holder before us is done.
-    return state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire,
-                                          std::memory_order_relaxed);
-  }
+  bool TryOnce();
   bool SpinFor(int rounds);
   void AcquireSlow();
   bool PassesThrough() const;
   void CheckOrder() const;
-  void NoteAcquired();
-  void NoteReleased();
-  void CountHeld(int more) const;
+  void NoteAcquired() const;
+  void NoteReleased() const;
 
   std::atomic<uint32_t> state_{kFree};
   bool for_fork_ = false;                 // the forking thread's alone
   [[maybe_unused]] const LockRank rank_;  // builds without assertions do not ask
-  // OsThreadIdentity() of who holds it, 0 for a moment and if nobody does. Only the holder itself
-  // can find its own.
-  std::atomic<uintptr_t> holder_{0};
 };
 
 class ABSL_SCOPED_LOCKABLE LockGuard {
