@@ -26,8 +26,8 @@ void Hold(Lock& lock) {
 }
 
 void Prepare() {
-  g_within_holder = false;
-  Hold(g_caches.emptying_lock());
+  // Under the first lock: other threads may be forking, too.
+  g_within_holder = !g_caches.emptying_lock().AcquireForFork();
   Hold(g_user_heaps.lock());
   Hold(g_heap.arenas.lock());
   Hold(g_caches.lock());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/constants.h"
+#include "base/counters.h"
 #include "options/options.h"
 
 namespace cma {
@@ -71,7 +72,7 @@ bool HugeBlocks::Commit(size_t bytes) {
 
 void HugeBlocks::Uncommit(size_t bytes) {
   // In this order: a fork's child that finds one of them done takes nothing off the limit twice.
-  committed_.fetch_sub(bytes, std::memory_order_relaxed);
+  Subtract(committed_, bytes);
   limit_->Uncommit(bytes);
 }
 
@@ -113,7 +114,7 @@ void HugeBlocks::AdviseHuge(Block* block) {
 // held if it waited, or both would be seen.
 void HugeBlocks::NoteLeaving(const Block* block) {
   if (!block->holds_memory) return;
-  committed_.fetch_sub(block->bytes, std::memory_order_relaxed);
+  Subtract(committed_, block->bytes);
   leaving_.fetch_add(block->bytes, std::memory_order_relaxed);
 }
 
@@ -121,7 +122,7 @@ void HugeBlocks::NoteReturned(const Block* block) {
   if (!block->holds_memory) return;
   returned_bytes_.fetch_add(block->bytes, std::memory_order_relaxed);
   // In this order: as in Uncommit().
-  leaving_.fetch_sub(block->bytes, std::memory_order_relaxed);
+  Subtract(leaving_, block->bytes);
   limit_->Uncommit(block->bytes);
 }
 

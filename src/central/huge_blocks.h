@@ -76,8 +76,8 @@ class HugeBlocks {
   enum class UpTo { kPeak, kBeyondPeak };
   void MakeRoom(size_t limit, UpTo up_to = UpTo::kPeak) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // For statistics, in bytes. Exact if no block is taken or given meanwhile, even while memory goes
-  // back to the OS.
+  // For statistics, in bytes. What is live and held is exact if no block is taken or given
+  // meanwhile, even while memory goes back to the OS.
   struct Figures {
     size_t live;
     size_t held;   // free with memory, or on its way back

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/counters.h"
 #include "options/options.h"
 
 namespace cma {
@@ -31,7 +32,7 @@ bool MemoryLimit::Commit(size_t bytes, For what) {
 }
 
 void MemoryLimit::Uncommit(size_t bytes) {
-  const size_t after = committed_.fetch_sub(bytes, std::memory_order_relaxed) - bytes;
+  const size_t after = Subtract(committed_, bytes);
   if (purged_at_.load(std::memory_order_relaxed) > after) {
     purged_at_.store(after, std::memory_order_relaxed);
   }

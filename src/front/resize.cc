@@ -8,6 +8,7 @@
 #include "front/allocate.h"
 #include "front/allocate_in_heap.h"
 #include "front/found_block.h"
+#include "heaps/block_shape.h"
 
 namespace cma {
 namespace {
@@ -67,18 +68,24 @@ UserHeap::Resized ResizeFoundInPlace(const FoundBlock& found, void* block, size_
 }
 
 void* MoveBlock(void* block, size_t old_bytes, UserHeap* heap, size_t alignment, size_t size) {
-  void* const moved = AllocateFor(heap, alignment, WithRoom(heap, old_bytes, size));
+  const size_t with_room = WithRoom(heap, old_bytes, size);
+  void* moved = AllocateFor(heap, alignment, with_room);
+  if (moved == nullptr && with_room != size) moved = AllocateFor(heap, alignment, size);
   if (moved == nullptr) return nullptr;
   memcpy(moved, block, std::min(old_bytes, size));
   Deallocate(block);
   return moved;
 }
 
+[[gnu::cold, gnu::noinline]] bool IsFullFor(const UserHeap& heap, size_t size, size_t alignment) {
+  return !heap.SeemsToHaveRoomFor(ShapeOf(size, alignment).bytes);
+}
+
 // What becomes shorter needs no other memory: where there is none it stays where it is.
 void* MoveOrStay(const FoundBlock& found, void* block, size_t alignment, size_t size) {
   const bool may_stay = size <= found.bytes && AddressOf(block) % alignment == 0;
   const bool must_stay =
-      may_stay && found.heap != nullptr && !found.heap->SeemsToHaveRoomFor(RunBytes(size));
+      may_stay && found.heap != nullptr && IsFullFor(*found.heap, size, alignment);
   if (!must_stay) {
     void* const moved = MoveBlock(block, found.bytes, found.heap, alignment, size);
     if (moved != nullptr || !may_stay) return moved;
@@ -162,8 +169,9 @@ void* ReallocateIn(UserHeap* heap, void* block, size_t size) {
 size_t ResizeInPlace(void* block, size_t size) {
   const FoundBlock found = FindBlock("resize", block);
   const UserHeap::Resized resized = ResizeFoundInPlace(found, block, size);
+  if (resized.usable >= size) return resized.usable;
   if (resized.over_limit) found.heap->NoteRefusalLocking();
-  return resized.usable >= size ? resized.usable : 0;
+  return 0;
 }
 
 }  // namespace cma

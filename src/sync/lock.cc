@@ -80,14 +80,22 @@ void Lock::HoldIfForking() {
 
 void Lock::AcquireSlow() {
   if (SpinFor(kSpins)) return;
+  uint32_t before = state_.load(std::memory_order_relaxed);
   for (;;) {
-    // Acquire pairs with the release in Release().
-    const uint32_t before = state_.fetch_or(kSleepers, std::memory_order_acquire);
-    if (before == kFree) break;
-    OsWait(state_, before | kSleepers);
+    if (before == kFree) {
+      // Held by this thread from here on, and there may be more sleepers. Acquire pairs with the
+      // release in Release().
+      if (state_.compare_exchange_weak(before, OwnWord() | kSleepers, std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+        return;
+      }
+    } else if ((before & kSleepers) != 0 ||
+               state_.compare_exchange_weak(before, before | kSleepers,
+                                            std::memory_order_relaxed)) {
+      OsWait(state_, before | kSleepers);
+      before = state_.load(std::memory_order_relaxed);
+    }
   }
-  // Held already. There may be more sleepers.
-  state_.store(OwnWord() | kSleepers, std::memory_order_relaxed);
 }
 
 void Lock::Release() {

@@ -84,8 +84,8 @@ class ABSL_SCOPED_LOCKABLE LockGuard {
   Lock& lock_;
 };
 
-// Between these two calls the calling thread passes through every lock. REQUIRES: it holds them
-// all, or (in the child) it is the only thread.
+// Between these two calls the calling thread passes through what it holds for the fork. REQUIRES:
+// that is all, but for what it held before.
 void EnterForkWindow();
 void LeaveForkWindow();
 

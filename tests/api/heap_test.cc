@@ -265,6 +265,35 @@ TEST_F(HeapTest, ABlockShrinksWhereTheLimitLeavesNoRoomForAnother) {
   }
 }
 
+TEST_F(HeapTest, ASmallBlockThatShrinksMakesRoomWhereLittleIsLeft) {
+  cma_heap* const small = cma_heap_create("small", 18 * kKiB);
+  void* block = cma_heap_malloc(small, 8 * kKiB);
+  ASSERT_NE(cma_heap_malloc(small, 8 * kKiB), nullptr);
+  const size_t before = HeapStats(small).live_bytes;
+
+  block = cma_realloc(block, 100);
+
+  EXPECT_LE(cma_malloc_usable_size(block), 128u);
+  EXPECT_LE(HeapStats(small).live_bytes, before - 7 * kKiB);
+  EXPECT_EQ(HeapStats(small).refusals, 0u);
+  cma_heap_destroy(small);
+}
+
+TEST_F(HeapTest, AResizeToWhatTheBlockHasIsNoRefusal) {
+  for (const size_t size : {17'500, 100'000, 1'000'000}) {
+    cma_heap* const small = cma_heap_create("small", 1 * kMiB);
+    void* const block = cma_heap_malloc(small, size);
+    const size_t usable = cma_malloc_usable_size(block);
+    while (cma_heap_malloc(small, 16) != nullptr) continue;
+    const size_t refusals = HeapStats(small).refusals;
+
+    EXPECT_EQ(cma_try_resize(block, usable), usable);
+
+    EXPECT_EQ(HeapStats(small).refusals, refusals) << size;
+    cma_heap_destroy(small);
+  }
+}
+
 TEST_F(HeapTest, AHeapGrowsToItsLimitByRealloc) {
   cma_heap* const small = cma_heap_create("small", 1 * kMiB);
   size_t size = 1000;
