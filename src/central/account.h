@@ -1,8 +1,8 @@
 // What a heap of the program's making has lent, in usable bytes, against its limit.
 //
 // Two parts: blocks of the heap's arena, which come and go under that arena's lock, and huge ones,
-// which HugeBlocks refunds whenever they are freed. Bytes are charged before a block is taken and
-// refunded after it was given back.
+// which HugeBlocks refunds whenever they are freed. Bytes are charged before a block is taken, or
+// within the same hold of the lock, and refunded after it was given back.
 //
 // Locking:   the caller holds the lock of the heap's arena, unless it says otherwise. Figures are
 //            atomics for those who only read.
