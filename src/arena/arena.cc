@@ -54,6 +54,7 @@ Slab* Arena::AddSlab(SizeClass c) {
   if (runs_.superblock_count() != superblocks) Pack();
   Slab* slab = MakeSlab(run, c);
   ++slabs_;
+  ++slabs_of_class_[c];
   slab_block_bytes_ += BlockBytes(*slab);
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_) | c,
                                 kReciprocal[c]);
@@ -64,6 +65,7 @@ void Arena::RemoveSlab(Slab* slab) {
   if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   runs_.central().map().ClearUnit(AddressOf(slab->base));
   --slabs_;
+  if (!slab->is_mixed) --slabs_of_class_[slab->size_class];
   slab_block_bytes_ -= BlockBytes(*slab);
   runs_.GiveRun(UnmakeSlab(slab));
 }
@@ -77,7 +79,8 @@ void Arena::Relist(Slab* slab) {
   if (fullness != kNotListed) ListOf(slab, fullness).PushFront(slab);
 }
 
-size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth) {
+size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth,
+                        PageRange* ahead) {
   std::byte** const end = out + want;
   size_t n = 0;
   while (n < want) {
@@ -90,7 +93,11 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth
       slab = AddSlab(c);
       if (slab == nullptr) break;
     }
+    const uint16_t touched = slab->touched_pages;
     n += TakeFromSlab(slab, end - n, want - n);
+    if (slab->touched_pages != touched && slabs_of_class_[c] > 1 && ahead != nullptr) {
+      FetchAhead(slab, touched, *(end - n), ahead);
+    }
     Relist(slab);
   }
   small_lent_bytes_ += n * ClassBytes(c);
@@ -98,12 +105,15 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth
   return n;
 }
 
-size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth) {
+size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth,
+                         PageRange* ahead) {
   const uint32_t length = GranulesOf(ClassBytes(c));
   size_t n = 0;
   for (; n < want; ++n) {
-    const Run run = runs_.TakeRun(length, 1, nullptr, growth);
+    size_t untouched = 0;
+    const Run run = runs_.TakeRun(length, 1, nullptr, growth, &untouched);
     if (run.length == 0) break;
+    if (untouched > 1 && ahead != nullptr && IsLarge()) FetchAhead(run, untouched, ahead);
     CountLent(run.bytes());
     out[n] = run.address();
   }
@@ -111,7 +121,8 @@ size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growt
   return n;
 }
 
-size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growth) {
+size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growth,
+                         PageRange* ahead) {
   if (HasPost()) DrainInbox();
   if (Depot& depot = depots_[c]; depot.count != 0) {
     const size_t n = std::min<size_t>(want, depot.count);
@@ -121,8 +132,8 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growt
     memcpy(out, depot.blocks + depot.count, n * sizeof *out);
     return n;
   }
-  return c < kSmallClasses ? TakeSmall(c, out, want, growth)
-                            : TakeMedium(c, out, want, growth);
+  return c < kSmallClasses ? TakeSmall(c, out, want, growth, ahead)
+                           : TakeMedium(c, out, want, growth, ahead);
 }
 
 // Whether one that is empty may go at once.
@@ -302,17 +313,27 @@ void Arena::SweepDepots(bool at_once) {
 }
 
 std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages, Growth growth) {
-  LockGuard guard(lock_);
-  return TakeRunLocked(bytes, alignment, zero_pages, growth);
+  PageRange ahead;
+  std::byte* run;
+  {
+    LockGuard guard(lock_);
+    run = TakeRunLocked(bytes, alignment, zero_pages, growth, &ahead);
+  }
+  Populate(ahead);
+  return run;
 }
 
 std::byte* Arena::TakeRunLocked(size_t bytes, size_t alignment, ZeroPages* zero_pages,
-                                Growth growth) {
+                                Growth growth, PageRange* ahead) {
   if (HasPost()) DrainInbox();
   const size_t granule_alignment = alignment <= kGranuleBytes ? 1 : alignment / kGranuleBytes;
+  size_t untouched = 0;
   const Run run = runs_.TakeRun(GranulesOf(bytes), static_cast<uint32_t>(granule_alignment),
-                                zero_pages, growth);
+                                zero_pages, growth, &untouched);
   if (run.length == 0) return nullptr;
+  if (untouched > 1 && ahead != nullptr && zero_pages == nullptr && IsLarge()) {
+    FetchAhead(run, untouched, ahead);
+  }
   CountLent(run.bytes());
   return run.address();
 }
@@ -328,16 +349,26 @@ void Arena::GiveRun(const Run& run) {
 }
 
 size_t Arena::ResizeRun(const Run& run, size_t bytes) {
-  LockGuard guard(lock_);
-  return ResizeRunLocked(run, bytes);
+  PageRange ahead;
+  size_t usable;
+  {
+    LockGuard guard(lock_);
+    usable = ResizeRunLocked(run, bytes, &ahead);
+  }
+  Populate(ahead);
+  return usable;
 }
 
-size_t Arena::ResizeRunLocked(const Run& run, size_t bytes) {
+size_t Arena::ResizeRunLocked(const Run& run, size_t bytes, PageRange* ahead) {
   CountLent(-run.bytes());
-  const bool resized = runs_.ResizeRun(run, GranulesOf(bytes));
-  const size_t usable = (resized ? RunAt(run.superblock, run.start) : run).bytes();
-  CountLent(usable);
-  return usable;
+  size_t untouched = 0;
+  const bool resized = runs_.ResizeRun(run, GranulesOf(bytes), &untouched);
+  const Run now = resized ? RunAt(run.superblock, run.start) : run;
+  CountLent(now.bytes());
+  if (untouched > 1 && ahead != nullptr && now.length > run.length && IsLarge()) {
+    FetchAhead({run.superblock, run.end(), now.length - run.length}, untouched, ahead);
+  }
+  return now.bytes();
 }
 
 }  // namespace cma

@@ -42,6 +42,7 @@ void Arena::Clear() {
   partial_ = {};
   mixed_ = {};
   slabs_ = 0;
+  slabs_of_class_ = {};
   slab_block_bytes_ = 0;
   small_lent_bytes_ = 0;
   run_lent_bytes_.store(0, std::memory_order_relaxed);

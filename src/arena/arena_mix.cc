@@ -38,6 +38,7 @@ void Arena::MixOneSlab(Slab* slab) {
   if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   slab->fullness = kNotListed;
   slab_block_bytes_ -= BlockBytes(*slab);
+  --slabs_of_class_[slab->size_class];
   MixSlab(slab);
   slab_block_bytes_ += BlockBytes(*slab);
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_),

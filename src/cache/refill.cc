@@ -52,8 +52,8 @@ void FollowMemory(ThreadCache* cache) {
 }
 
 // Fills the list to half its capacity, or with what there is in the inbox, unless it is not empty;
-// how many blocks there are then.
-size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c, Growth growth)
+// how many blocks there are then. As Arena::TakeBlocks().
+size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c, Growth growth, PageRange* ahead)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(arena.lock()) {
   if (&arena == cache->arena && arena.HasPost()) arena.DrainInbox(cache->lists.data());
   // What was posted while another class was looked for came to all lists.
@@ -61,7 +61,7 @@ size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c, Growth growth)
   BlockList& list = cache->lists[c];
   const size_t want = std::max<size_t>(cache->backing[c].capacity() / 2, 1);
   auto** const out = reinterpret_cast<std::byte**>(static_cast<uintptr_t*>(list));
-  const size_t n = arena.TakeBlocks(c, out, want, growth);
+  const size_t n = arena.TakeBlocks(c, out, want, growth, ahead);
   if (n != 0 && &arena != cache->arena) cache->mixed = true;
   list = list + n;
   return n;
@@ -69,8 +69,10 @@ size_t RefillFrom(Arena& arena, ThreadCache* cache, SizeClass c, Growth growth)
 
 size_t Refill(ThreadCache* cache, SizeClass c, Growth growth) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
-  const size_t n = RefillFrom(*arena, cache, c, growth);
+  PageRange ahead;
+  const size_t n = RefillFrom(*arena, cache, c, growth, &ahead);
   arena->lock().Release();
+  arena->Populate(ahead);
   return n;
 }
 
@@ -79,16 +81,18 @@ size_t Refill(ThreadCache* cache, SizeClass c, Growth growth) ABSL_NO_THREAD_SAF
 // class whose list has blocks now; 0 if none has.
 SizeClass RefillFromSlabs(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   Arena* const arena = g_heap.arenas.AcquireNear(cache->arena);
-  SizeClass filled = RefillFrom(*arena, cache, c, Growth::kNone) != 0 ? c : 0;
+  PageRange ahead;
+  SizeClass filled = RefillFrom(*arena, cache, c, Growth::kNone, &ahead) != 0 ? c : 0;
   if (filled == 0 && arena->IsLoose()) {
     for (SizeClass d = NextWider(c, c); d != 0 && filled == 0; d = NextWider(c, d)) {
       if (cache->depth(d) != 0 || (cache->backing[d].capacity() != 0 &&
-                                   RefillFrom(*arena, cache, d, Growth::kNone) != 0)) {
+                                   RefillFrom(*arena, cache, d, Growth::kNone, nullptr) != 0)) {
         filled = d;
       }
     }
   }
   arena->lock().Release();
+  arena->Populate(ahead);
   return filled;
 }
 
@@ -100,7 +104,7 @@ size_t RefillFromNeighbours(ThreadCache* cache, SizeClass c) ABSL_NO_THREAD_SAFE
   for (size_t i = 1; i < std::min(arenas.count(), kNeighbours + 1) && n == 0; ++i) {
     Arena* const other = arenas.Existing((home + i) % arenas.count());
     if (other == nullptr || !other->lock().TryAcquire()) continue;
-    if (other->IsLoose()) n = RefillFrom(*other, cache, c, Growth::kNone);
+    if (other->IsLoose()) n = RefillFrom(*other, cache, c, Growth::kNone, nullptr);
     other->lock().Release();
   }
   return n;
@@ -126,10 +130,10 @@ SizeClass FillFromElsewhere(ThreadCache* cache, SizeClass c) {
 
 // The OS refuses memory. What other arenas have free comes first; then all that is free and within
 // reach goes back to the OS, and the list in need is tried again.
-size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
+[[gnu::noinline]] size_t RefillAfterRefusal(ThreadCache* cache, SizeClass c) {
   const auto refill = [cache, c](Arena& arena) {
     LockGuard guard(arena.lock());
-    return RefillFrom(arena, cache, c, Growth::kBySuperblocks);
+    return RefillFrom(arena, cache, c, Growth::kBySuperblocks, nullptr);
   };
   if (const size_t n = g_heap.arenas.FromAny(cache->arena, refill); n != 0) return n;
   ThreadCache::Reclaim();

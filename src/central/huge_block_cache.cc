@@ -141,8 +141,9 @@ HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents
   if (empty_bytes != 0) MakeRoom(empty_bytes, UpTo::kBeyondPeak);
   if (contents == Contents::kZero) {
     memset(block->start, 0, bytes);
-  } else if (empty_bytes == bytes && !block->has_huge_pages) {
-    AdviseHuge(block);
+  } else if (empty_bytes > bytes / 2) {
+    if (empty_bytes == bytes && !block->has_huge_pages) AdviseHuge(block);
+    Populate(block->start, bytes);
   }
   return block;
 }

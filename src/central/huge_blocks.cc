@@ -27,6 +27,9 @@ constexpr size_t kShareOfRounding = 8;
 // want for a few pages here and there.
 constexpr size_t kMostZeroed = 32 * kMiB;
 
+// Longer ones would take some milliseconds. No benchmark tells.
+constexpr size_t kMostPopulated = 32 * kMiB;
+
 // REQUIRES: bytes is a multiple of the page size.
 size_t WithWholeHugePages(size_t bytes) {
   const size_t rounded = RoundUp(bytes, kHugePageBytes);
@@ -98,8 +101,11 @@ HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents c
     Uncommit(bytes);
     return nullptr;
   }
-  if (contents == Contents::kAny) AdviseHuge(block);
   MakeRoom(bytes, UpTo::kPeak);
+  if (contents == Contents::kAny) {
+    AdviseHuge(block);
+    Populate(start, bytes);
+  }
   return block;
 }
 
@@ -108,6 +114,18 @@ void HugeBlocks::AdviseHuge(Block* block) {
   if (!WantsHugePages(block->bytes)) return;
   os_->advise_huge(block->start, block->bytes);
   block->has_huge_pages = true;
+}
+
+// Fetches the memory of a part of a block that has none, if the program writes the whole of such.
+void HugeBlocks::Populate(std::byte* start, size_t bytes) {
+  if (g_options.populate == 0) return;
+  if (bytes <= DenseWrites::kMoreThan || bytes > kMostPopulated) return;
+  bool expected;
+  {
+    LockGuard guard(lock_);
+    expected = dense_writes_.ExpectedOf(*os_, start, bytes);
+  }
+  if (expected) os_->populate(start, bytes);
 }
 
 // A block that is on its way back to the OS is neither live nor does it wait. REQUIRES: the lock is
@@ -149,7 +167,8 @@ bool HugeBlocks::Grow(Block* block, size_t bytes) {
 }
 
 bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
-  const size_t more = bytes - block->bytes;
+  const size_t old_bytes = block->bytes;
+  const size_t more = bytes - old_bytes;
   if (!CommitMore(more)) return false;
   const Resized resized = GrowHere(block, bytes);
   if (resized != Resized::kYes && (resized != Resized::kNo || !GrowElsewhere(block, bytes))) {
@@ -157,6 +176,7 @@ bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
     return false;
   }
   MakeRoom(more, UpTo::kPeak);
+  Populate(block->start + old_bytes, more);
   return true;
 }
 

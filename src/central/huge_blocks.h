@@ -14,6 +14,7 @@
 #include <cstddef>
 
 #include "central/account.h"
+#include "central/dense_writes.h"
 #include "central/huge_ranges.h"
 #include "central/huge_slots.h"
 #include "central/huge_table.h"
@@ -148,6 +149,7 @@ class HugeBlocks {
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);
+  void Populate(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;
@@ -165,6 +167,7 @@ class HugeBlocks {
   HugeSlots slots_;
   HugeRanges free_;  // changed and searched under lock_, asked how much without
   RecentPeak peak_in_use_ ABSL_GUARDED_BY(lock_);
+  DenseWrites dense_writes_ ABSL_GUARDED_BY(lock_);
   std::atomic<size_t> committed_{0};
   std::atomic<size_t> leaving_{0};  // no longer committed here, but in the limit's books
   std::atomic<uint32_t> moves_{0};

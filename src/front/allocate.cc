@@ -40,6 +40,15 @@ void* TakeSpare(size_t bytes, size_t alignment) {
   return reinterpret_cast<void*>(spare);
 }
 
+// The OS refuses memory: what other arenas have free, and then what can be given back.
+[[gnu::noinline]] std::byte* TakeRunAfterRefusal(Arena* arena, size_t bytes, size_t alignment,
+                                                 ZeroPages* zero_pages) {
+  const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
+  if (std::byte* const run = g_heap.arenas.FromAny(arena, take)) return run;
+  ThreadCache::Reclaim();
+  return g_heap.arenas.FromAny(arena, take);
+}
+
 [[gnu::noinline]] void* AllocateRunMissed(size_t bytes, size_t alignment, ZeroPages* zero_pages) {
   ThreadCache* const cache = CurrentCache();
   Arena* const arena =
@@ -48,15 +57,9 @@ void* TakeSpare(size_t bytes, size_t alignment) {
   if (cache != nullptr && bytes > kMediumMax && FetchSpares(cache)) {
     if (void* const spare = TakeSpare(bytes, alignment)) return spare;
   }
-  void* block = TakeRunFor(cache, arena, bytes, alignment, zero_pages);
-  if (block == nullptr) [[unlikely]] {
-    const auto take = [=](Arena& any) { return any.TakeRun(bytes, alignment, zero_pages); };
-    block = g_heap.arenas.FromAny(arena, take);
-    if (block == nullptr) {
-      ThreadCache::Reclaim();
-      block = g_heap.arenas.FromAny(arena, take);
-    }
-  }
+  std::byte* block = TakeRunFor(cache, arena, bytes, alignment, zero_pages);
+  if (block == nullptr) [[unlikely]]
+    block = TakeRunAfterRefusal(arena, bytes, alignment, zero_pages);
   // A block that was free here in an earlier life may have left its key. Reading first keeps the
   // page of a fresh run untouched.
   if (block != nullptr && CarriesKey(AddressOf(block))) KeyOf(AddressOf(block)) = 0;

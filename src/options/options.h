@@ -27,6 +27,7 @@ struct Options {
   Setting depot_kib = 1024;
   Setting huge_cache_mib = 1024;
   Setting huge_pages = 1;
+  Setting populate = 1;
   Setting soft_limit = 0;
   Setting hard_limit = 0;
   Setting stats = static_cast<uint64_t>(StatsFormat::kOff);
@@ -99,6 +100,10 @@ inline constexpr OptionInfo kOptions[] = {
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
      "heaps; 0: never ask"},
+    {"populate", &Options::populate, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
+     "1: fetch memory that a growing heap is about to use from the OS in batches, where the "
+     "program "
+     "writes what it takes; 0: leave that to page faults"},
     {"soft_limit", &Options::soft_limit, OptionUnit::kLimit, OptionChange::kAnyTime,
      uint64_t{1} << 20, uint64_t{1} << 47,
      "committed bytes beyond which free memory is returned at once; 0 = none"},

@@ -23,6 +23,7 @@ inline constexpr ProfileSetting kProfileSettings[] = {
     {Profile::kLowMemory, &Options::depot_kib, 32},
     {Profile::kLowMemory, &Options::huge_cache_mib, 8},
     {Profile::kLowMemory, &Options::huge_pages, 0},
+    {Profile::kLowMemory, &Options::populate, 0},
     // Memory is kept over pauses of seconds, and lists may grow on machines with many threads.
     {Profile::kThroughput, &Options::release_delay_ms, 5000},
     {Profile::kThroughput, &Options::cache_budget_kib, 262'144},

@@ -40,6 +40,12 @@ struct OsOps {
   // refusal does no harm.
   void (*advise_huge)(std::byte* start, size_t bytes);
   void (*advise_small)(std::byte* start, size_t bytes);
+  // Fetches memory for pages that will be written soon, in one call: each by itself is a page
+  // fault, which takes many times as long. What is there already stays as it is; a refusal does no
+  // harm.
+  void (*populate)(std::byte* start, size_t bytes);
+  // Whether the page has memory; false too where it is not mapped.
+  bool (*is_resident)(std::byte* page);
   // Writes a zero to `byte`; whether its page was there in less time than small pages would take, 1
   // ms for 2 MiB.
   bool (*touches_quickly)(std::byte* byte);
@@ -53,6 +59,14 @@ struct OsOps {
   Milliseconds (*now)();
   // Number of the CPU that runs the caller, a moment ago.
   uint32_t (*cpu)();
+};
+
+// Whole pages.
+struct PageRange {
+  std::byte* start = nullptr;
+  size_t bytes = 0;
+
+  std::byte* end() const { return start + bytes; }
 };
 
 // The operating system this process runs on.

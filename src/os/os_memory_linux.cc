@@ -100,6 +100,22 @@ bool TouchesQuickly(std::byte* byte) {
   return (after.tv_sec - before.tv_sec) * 1'000'000'000 + (after.tv_nsec - before.tv_nsec) < kQuick;
 }
 
+// Linux has it from 5.14 on.
+void Populate(std::byte* start, size_t bytes) {
+  static std::atomic<bool> unknown{false};
+  if (unknown.load(std::memory_order_relaxed)) return;
+  const long result = RawSyscall(SYS_madvise, reinterpret_cast<long>(start),
+                                 static_cast<long>(bytes), MADV_POPULATE_WRITE);
+  if (result == -EINVAL) unknown.store(true, std::memory_order_relaxed);
+}
+
+bool IsResident(std::byte* page) {
+  unsigned char is_there = 0;
+  return RawSyscall(SYS_mincore, reinterpret_cast<long>(page), 1,
+                    reinterpret_cast<long>(&is_there)) == 0 &&
+         (is_there & 1) != 0;
+}
+
 void AdviseSmall(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_NOHUGEPAGE); }
 
 Resized Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
@@ -126,9 +142,9 @@ Milliseconds Now() {
 
 }  // namespace
 
-constinit const OsOps kLinuxOs = {Map,       Reserve,    Allow,       Unmap,          Decommit,
-                                  GivesHuge, AdviseHuge, AdviseSmall, TouchesQuickly, Resize,
-                                  Move,      Now,        OsCurrentCpu};
+constinit const OsOps kLinuxOs = {
+    Map,      Reserve,    Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge,  AdviseSmall,
+    Populate, IsResident, TouchesQuickly, Resize, Move,     Now,       OsCurrentCpu};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <bit>
+
 #include "options/options.h"
 
 namespace cma {
@@ -108,7 +110,7 @@ Run RunHeap::Carve(const Run& from, uint32_t start, uint32_t length, RunState st
   return used;
 }
 
-void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
+void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages, size_t* untouched) {
   const unsigned shift = OsPageShift() - kGranuleShift;
   const size_t first = run.start >> shift;
   const size_t last = ((run.end() - 1) >> shift) + 1;
@@ -119,15 +121,20 @@ void RunHeap::TouchPages(const Run& run, ZeroPages* zero_pages) {
     }
   }
   auto& aged = superblock->aged.words;
+  size_t new_pages = 0;
   superblock->touched.ForRange(first, last, [&](uint64_t& touched, uint64_t mask) {
-    touched |= mask;
+    if (const uint64_t fresh = mask & ~touched; fresh != 0) {
+      new_pages += static_cast<size_t>(std::popcount(fresh));
+      touched |= mask;
+    }
     aged[&touched - superblock->touched.words] &= ~mask;
   });
+  if (untouched != nullptr) *untouched = new_pages;
   TouchHugePages(run);
 }
 
-Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
-                     Growth growth) {
+Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages, Growth growth,
+                     size_t* untouched) {
   Run used;
   for (;;) {
     if (alignment == 1) {
@@ -142,7 +149,7 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
     }
     if (growth != Growth::kBySuperblocks || !AddSuperblock(Pages::kSmall)) return {};
   }
-  TouchPages(used, zero_pages);
+  TouchPages(used, zero_pages, untouched);
   return used;
 }
 
@@ -206,7 +213,7 @@ void RunHeap::GiveAll() {
   }
 }
 
-bool RunHeap::ResizeRun(Run run, uint32_t length) {
+bool RunHeap::ResizeRun(Run run, uint32_t length, size_t* untouched) {
   RunBins& bins = BinsOf(run.superblock);
   const bool shrinks = length < run.length;
   CountFree(run.length);
@@ -232,7 +239,7 @@ bool RunHeap::ResizeRun(Run run, uint32_t length) {
   }
   CountFree(-size_t{run.length});
   WriteTags(run, RunState::kUsed);
-  TouchPages(run, nullptr);
+  TouchPages(run, nullptr, untouched);
   return true;
 }
 

@@ -32,10 +32,11 @@ class RunHeap {
 
   // At least `length` granules at a multiple of `alignment` granules; length 0 in the answer: the
   // OS refuses memory, or it would take a new superblock that the caller does not want.
-  // `zero_pages` may be null.
-  // REQUIRES: length >= kGranulesPerSlot; alignment a power of two, at most a superblock.
+  // `zero_pages` may be null. `untouched`, if it is not, gets the number of its OS pages that hold
+  // no memory. REQUIRES: length >= kGranulesPerSlot; alignment a power of two, at most a
+  // superblock.
   [[nodiscard]] Run TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
-                            Growth growth = Growth::kBySuperblocks);
+                            Growth growth = Growth::kBySuperblocks, size_t* untouched = nullptr);
 
   // A run for a slab: kUnitBytes at a multiple of it, if possible on pages of the kind. Small ones
   // count as untouched until the slab says otherwise (Superblock::touched is left as it is).
@@ -52,8 +53,9 @@ class RunHeap {
   void GiveAll();
 
   // Changes the length of a used run in place; false if its right neighbour is in use.
+  // `untouched` as above.
   // REQUIRES: length >= kGranulesPerSlot.
-  [[nodiscard]] bool ResizeRun(Run run, uint32_t length);
+  [[nodiscard]] bool ResizeRun(Run run, uint32_t length, size_t* untouched = nullptr);
 
   IntrusiveList<Superblock>& superblocks() { return superblocks_; }
   CentralHeap& central() const { return *central_; }
@@ -79,7 +81,7 @@ class RunHeap {
   void CountFree(size_t granules) {
     free_granules_.store(free_granules() + granules, std::memory_order_relaxed);
   }
-  void TouchPages(const Run& run, ZeroPages* zero_pages);
+  void TouchPages(const Run& run, ZeroPages* zero_pages, size_t* untouched = nullptr);
 
   CentralHeap* const central_;
   const ArenaId owner_;

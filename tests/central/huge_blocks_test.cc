@@ -1302,6 +1302,34 @@ TEST_F(HugeBlocksTest, LargeBlocksAskForHugePagesUnlessThatIsOff) {
   EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
 }
 
+TEST_F(HugeBlocksTest, BlocksThatTheProgramWritesAreFetched) {
+  const auto take = [this](int count) {
+    const size_t before = os_.calls(FakeOs::kPopulate);
+    for (int i = 0; i < count; ++i) FillPattern(Take(2 * kMiB), 2 * kMiB, 1);
+    return os_.calls(FakeOs::kPopulate) - before;
+  };
+  EXPECT_EQ(take(2), 0u);
+  EXPECT_EQ(take(4), 4u);
+
+  g_options.populate = 0;
+  EXPECT_EQ(take(4), 0u);
+}
+
+TEST_F(HugeBlocksTest, BlocksOfWhichOnePageIsWrittenAreNotFetched) {
+  for (int i = 0; i < 20; ++i) *Take(2 * kMiB) = std::byte{1};
+
+  EXPECT_EQ(os_.calls(FakeOs::kPopulate), 0u);
+}
+
+TEST_F(HugeBlocksTest, FreshZeroedBlocksAreNotFetched) {
+  for (int i = 0; i < 6; ++i) FillPattern(Take(2 * kMiB), 2 * kMiB, 1);
+  const size_t before = os_.calls(FakeOs::kPopulate);
+
+  huge_.Take(2 * kMiB, 16, Contents::kZero);
+
+  EXPECT_EQ(os_.calls(FakeOs::kPopulate), before);
+}
+
 TEST_F(HugeBlocksTest, ThreadsKeepTheirBlocksApart) {
   std::vector<std::thread> threads;
   for (uint64_t key = 1; key <= 4; ++key) {

@@ -162,6 +162,41 @@ TEST_F(OsMemoryTest, ATouchWritesAZeroToItsPageOnly) {
   EXPECT_EQ(errno, kSentinel);
 }
 
+TEST_F(OsMemoryTest, PopulatingBringsMemoryAndChangesNoContents) {
+  SKIP_WITHOUT_POPULATE();
+  std::byte* const start = os_.map(4 * page_);
+  FillPattern(start + page_, page_, 12);
+
+  os_.populate(start, 3 * page_);
+
+  EXPECT_EQ(PagesWithMemory(start, 4 * page_), (std::vector<bool>{true, true, true, false}));
+  EXPECT_EQ(FindDamage(start + page_, page_, 12), kIntact);
+  EXPECT_TRUE(IsZero(start, page_));
+  EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, PopulatingWhatIsNotMappedDoesNoHarm) {
+  std::byte* const start = os_.map(page_);
+  ASSERT_TRUE(os_.unmap(start, page_));
+
+  kLinuxOs.populate(start, page_);
+
+  EXPECT_EQ(errno, kSentinel);
+}
+
+TEST_F(OsMemoryTest, APageIsResidentWhileItHoldsMemory) {
+  std::byte* const start = os_.map(2 * page_);
+  EXPECT_FALSE(kLinuxOs.is_resident(start));
+  start[1] = std::byte{1};
+  EXPECT_TRUE(kLinuxOs.is_resident(start));
+  EXPECT_FALSE(kLinuxOs.is_resident(start + page_));
+  ASSERT_TRUE(os_.decommit(start, page_, false));
+  EXPECT_FALSE(kLinuxOs.is_resident(start));
+  ASSERT_TRUE(os_.unmap(start, 2 * page_));
+  EXPECT_FALSE(kLinuxOs.is_resident(start));
+  EXPECT_EQ(errno, kSentinel);
+}
+
 TEST_F(OsMemoryTest, AProcessThatWantsNoHugePagesGetsNone) {
   const int before = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
   ASSERT_EQ(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0), 0);

@@ -102,6 +102,13 @@ struct FakeOs::Ops {
     cma::kLinuxOs.advise_small(start, bytes);
   }
 
+  static void Populate(std::byte* start, size_t bytes) {
+    Count(kPopulate, start, bytes);
+    cma::kLinuxOs.populate(start, bytes);
+  }
+
+  static bool IsResident(std::byte* page) { return cma::kLinuxOs.is_resident(page); }
+
   static cma::Resized Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
     FakeOs& os = Fake();
     std::lock_guard guard(os.mutex_);
@@ -130,8 +137,8 @@ struct FakeOs::Ops {
   static uint32_t Cpu() { return Fake().cpu_; }
 
   static constexpr cma::OsOps kTable = {
-      Map,         Reserve,        Allow,  Unmap, Decommit, GivesHuge, AdviseHuge,
-      AdviseSmall, TouchesQuickly, Resize, Move,  Now,      Cpu};
+      Map,      Reserve,    Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge, AdviseSmall,
+      Populate, IsResident, TouchesQuickly, Resize, Move,     Now,       Cpu};
 };
 
 FakeOs::FakeOs() {

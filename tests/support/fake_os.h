@@ -21,7 +21,8 @@ namespace cma_test {
 
 class FakeOs {
  public:
-  // The two kinds of advice are counted only: they have no answer that could be a refusal.
+  // The two kinds of advice and populating are counted only: they have no answer that could be a
+  // refusal.
   enum Call {
     kMap,
     kReserve,
@@ -32,6 +33,7 @@ class FakeOs {
     kMove,
     kAdviseHuge,
     kAdviseSmall,
+    kPopulate,
     kCalls
   };
 

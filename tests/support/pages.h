@@ -27,6 +27,18 @@ inline size_t CountPagesWithMemory(const void* start, size_t bytes) {
   return count;
 }
 
+// Whether the kernel knows MADV_POPULATE_WRITE.
+inline bool KernelPopulates() {
+  const size_t page = cma::OsPageBytes();
+  void* const start =
+      mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const bool populates = madvise(start, page, MADV_POPULATE_WRITE) == 0;
+  munmap(start, page);
+  return populates;
+}
+#define SKIP_WITHOUT_POPULATE() \
+  if (!cma_test::KernelPopulates()) GTEST_SKIP() << "this kernel populates nothing"
+
 }  // namespace cma_test
 
 #endif  // CMA_TESTS_SUPPORT_PAGES_H_

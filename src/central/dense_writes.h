@@ -1,0 +1,54 @@
+// Whether the program writes the whole of the blocks that it takes. If it does, the memory of one
+// that has none can be fetched in one call, in a fraction of the time that a page fault for each
+// page takes. If it does not, that would hold memory that nobody uses.
+//
+// What is known is known by powers of two of the size: of a block that came without memory, one
+// page is remembered and looked at when further ones come.
+//
+// Not thread-safe: guarded by its owner's lock.
+#ifndef CMA_CENTRAL_DENSE_WRITES_H_
+#define CMA_CENTRAL_DENSE_WRITES_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/units.h"
+#include "os/os_memory.h"
+
+namespace cma {
+
+class DenseWrites {
+ public:
+  // Smaller blocks are not asked for here: with two pages or less, the first byte is half of it
+  // all.
+  static constexpr size_t kMoreThan = 8 * kKiB;
+
+  // Whether a block without memory may be expected to be written as a whole.
+  // REQUIRES: bytes > kMoreThan.
+  bool ExpectedOf(const OsOps& os, std::byte* block, size_t bytes);
+
+ private:
+  // Blocks in a row that were written before the next ones are expected to be. steady_random/1 has
+  // 0.86 of the page faults with half, 1.77 with double.
+  static constexpr uint8_t kEnough = 2;
+  // Blocks that come before one that is not yet written counts as one that will not be. Not varied.
+  static constexpr uint8_t kPatience = 8;
+  // Of those that are expected to be written, one in so many is left to the program.
+  // steady_random/1 has 1.18 of the page faults with half, 0.90 with double.
+  static constexpr uint8_t kBetweenProbes = 16;
+
+  struct Size {
+    std::byte* probe;  // page of a block that came; nullptr if none is looked at
+    uint8_t since;     // blocks that have come after it, or since the last one
+    uint8_t written;   // blocks in a row, up to kEnough
+  };
+  void Look(const OsOps& os, Size& size);
+
+  std::array<Size, 16> sizes_ = {};  // [i]: up to kMoreThan << (i + 1), the last one: and more
+};
+
+}  // namespace cma
+
+#endif  // CMA_CENTRAL_DENSE_WRITES_H_

@@ -1,0 +1,95 @@
+#include "central/dense_writes.h"
+
+#include <gtest/gtest.h>
+
+#include "base/constants.h"
+#include "support/fake_os.h"
+
+namespace cma {
+namespace {
+
+class DenseWritesTest : public testing::Test {
+ protected:
+  static constexpr size_t kBlockBytes = 64 * kKiB;
+  static constexpr int kBlocks = 128;
+
+  enum class Writes { kAll, kOneByte };
+
+  static void Write(std::byte* block, Writes writes) {
+    const size_t bytes = writes == Writes::kAll ? kBlockBytes : 1;
+    for (size_t i = 0; i < bytes; i += OsPageBytes()) block[i] = std::byte{1};
+  }
+
+  std::byte* NextBlock() { return memory_ + kBlockBytes * static_cast<size_t>(next_++); }
+
+  bool Expected(std::byte* block) { return dense_.ExpectedOf(os_.ops(), block, kBlockBytes); }
+
+  // Of so many blocks, each written before the next one comes, how many were expected to be.
+  int CountExpected(int blocks, Writes writes) {
+    int expected = 0;
+    for (int i = 0; i < blocks; ++i) {
+      std::byte* const block = NextBlock();
+      if (Expected(block)) ++expected;
+      Write(block, writes);
+    }
+    return expected;
+  }
+
+  cma_test::FakeOs os_;
+  DenseWrites dense_;
+  std::byte* const memory_ = os_.ops().map(kBlocks * kBlockBytes);
+  int next_ = 0;
+};
+
+TEST_F(DenseWritesTest, NothingIsExpectedBeforeTwoBlocksWereWritten) {
+  EXPECT_EQ(CountExpected(2, Writes::kAll), 0);
+  EXPECT_EQ(CountExpected(1, Writes::kAll), 1);
+}
+
+TEST_F(DenseWritesTest, WhoWritesOneByteIsNeverExpectedToWriteAll) {
+  EXPECT_EQ(CountExpected(kBlocks, Writes::kOneByte), 0);
+}
+
+TEST_F(DenseWritesTest, FewBlocksAreLeftToWhoWritesAll) {
+  const int expected = CountExpected(kBlocks, Writes::kAll);
+
+  EXPECT_LT(expected, kBlocks - 6) << "then nothing would be noticed any more";
+  EXPECT_GT(expected, kBlocks - 16);
+}
+
+TEST_F(DenseWritesTest, WhoStopsWritingAllIsFoundOut) {
+  ASSERT_GT(CountExpected(40, Writes::kAll), 30);
+
+  CountExpected(26, Writes::kOneByte);
+
+  EXPECT_EQ(CountExpected(kBlocks - 66, Writes::kOneByte), 0);
+}
+
+TEST_F(DenseWritesTest, ABlockThatIsWrittenAFewBlocksLaterCounts) {
+  std::byte* blocks[16];
+  int expected = 0;
+  for (int i = 0; i < 16; ++i) {
+    blocks[i] = NextBlock();
+    if (Expected(blocks[i])) ++expected;
+    if (i >= 3) Write(blocks[i - 3], Writes::kAll);
+  }
+
+  EXPECT_GT(expected, 0);
+}
+
+TEST_F(DenseWritesTest, SizesAreApart) {
+  ASSERT_EQ(CountExpected(3, Writes::kAll), 1);
+
+  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), NextBlock(), kBlockBytes / 2));
+  EXPECT_TRUE(Expected(NextBlock()));
+}
+
+TEST_F(DenseWritesTest, EverySizeHasAPlace) {
+  std::byte* const block = NextBlock();
+  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, DenseWrites::kMoreThan + 1));
+  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, kGiB));
+  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, size_t{1} << 46));
+}
+
+}  // namespace
+}  // namespace cma
