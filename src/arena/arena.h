@@ -144,6 +144,10 @@ class alignas(kIsolation) Arena {
   // last slab has. False when the round is over. *pending is set if a later round will find work.
   bool SweepStep(uint32_t round, bool at_once, bool* pending) ABSL_LOCKS_EXCLUDED(lock_);
 
+  // Whether threads slept for the lock when the last step ended. They have been woken, and whoever
+  // takes the next step at once has the lock again before one of them runs.
+  bool IsWanted() const { return wanted_.load(std::memory_order_relaxed); }
+
   // Gives all memory to the central heap, whatever lives there; with zero_on_free it reads as zero
   // then. For the arenas of heaps that the program makes: no cache, parcel or depot holds a block
   // of theirs.
@@ -251,6 +255,7 @@ class alignas(kIsolation) Arena {
   void SweepFreeRun(const Run& run, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void SweepSlab(Slab* slab, Sweep& sweep) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   static bool IsWorthBreaking(Superblock* superblock);
+  bool SweepNext(uint32_t round, bool at_once, bool* pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool ReturnPages(Superblock* superblock, size_t first, size_t last)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
@@ -299,6 +304,7 @@ class alignas(kIsolation) Arena {
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> run_lent_bytes_{0};  // written with the lock held
+  std::atomic<bool> wanted_{false};        // written with the lock held
   // Written by other CPUs: apart from what the owner uses.
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};
   std::atomic<uint32_t> inbox_weight_{0};            // of what has come since it was last emptied

@@ -202,6 +202,12 @@ Arena::SweepResult Arena::SweepSuperblock(Superblock* superblock, Sweep& sweep) 
 
 bool Arena::SweepStep(uint32_t round, bool at_once, bool* pending) {
   LockGuard guard(lock_);
+  const bool more = SweepNext(round, at_once, pending);
+  wanted_.store(lock_.HasSleepers(), std::memory_order_relaxed);
+  return more;
+}
+
+bool Arena::SweepNext(uint32_t round, bool at_once, bool* pending) {
   if (HasPost()) DrainInbox();
   if (depot_round_ != round) {
     depot_round_ = round;

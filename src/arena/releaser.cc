@@ -17,6 +17,16 @@ constexpr Milliseconds kDelayUnderPressure = 50;
 // with huge pages about 1 ms. No benchmark tells.
 constexpr size_t kHugePiecesPerStep = 4;
 
+// What a step leaves to threads that slept for the arena's lock, in us: to wake up, and for what
+// they have come for. Not varied.
+constexpr uint32_t kLetOthersIn = 100;
+
+void SweepArena(Arena* arena, uint32_t round, bool at_once, bool* pending) {
+  while (arena->SweepStep(round, at_once, pending)) {
+    if (arena->IsWanted()) OsSleep(kLetOthersIn);
+  }
+}
+
 }  // namespace
 
 Milliseconds Releaser::Age() const {
@@ -90,8 +100,7 @@ bool Releaser::Round() {
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     if (arena == nullptr) continue;
-    while (arena->SweepStep(round, Age() == 0, &pending)) {
-    }
+    SweepArena(arena, round, Age() == 0, &pending);
   }
   const Milliseconds now = central_->os().now();
   while (central_->Release(now, Age(), 1) != 0) {
@@ -134,9 +143,7 @@ bool Releaser::ReleaseAll() {
   for (size_t i = 0; i < arenas_->total(); ++i) {
     Arena* const arena = arenas_->Nth(i);
     bool pending = false;
-    if (arena == nullptr) continue;
-    while (arena->SweepStep(round, true, &pending)) {
-    }
+    if (arena != nullptr) SweepArena(arena, round, true, &pending);
   }
   central_->Unmap();
   huge_->Release(central_->os().now(), 0, ~size_t{0});

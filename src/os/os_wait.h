@@ -17,6 +17,9 @@ void OsWait(std::atomic<uint32_t>& word, uint32_t expected);
 // The same, for at most `timeout` ms.
 void OsWaitFor(std::atomic<uint32_t>& word, uint32_t expected, Milliseconds timeout);
 
+// Sleeps for about so many microseconds; may return early.
+void OsSleep(uint32_t microseconds);
+
 // Wakes up to `count` sleepers of `word`.
 void OsWake(std::atomic<uint32_t>& word, int count);
 

@@ -32,6 +32,12 @@ void OsWaitFor(std::atomic<uint32_t>& word, uint32_t expected, Milliseconds time
   Futex(word, FUTEX_WAIT, expected, &ts);
 }
 
+void OsSleep(uint32_t microseconds) {
+  const timespec time = {static_cast<time_t>(microseconds / 1'000'000),
+                         static_cast<long>(microseconds % 1'000'000) * 1000};
+  RawSyscall(SYS_nanosleep, reinterpret_cast<long>(&time), 0);
+}
+
 void OsWake(std::atomic<uint32_t>& word, int count) {
   Futex(word, FUTEX_WAKE, static_cast<uint32_t>(count), nullptr);
 }

@@ -51,6 +51,9 @@ class ABSL_LOCKABLE Lock {
   // For a new one, that no other thread knows: the same, if this thread is just forking.
   void HoldIfForking();
 
+  // Whether threads may sleep until it is free. REQUIRES: the caller holds it.
+  bool HasSleepers() const { return (state_.load(std::memory_order_relaxed) & kSleepers) != 0; }
+
   // A moment's truth.
   bool IsHeld() const { return state_.load(std::memory_order_relaxed) != kFree; }
 

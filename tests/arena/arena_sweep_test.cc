@@ -1,9 +1,11 @@
 // What a sweep of an arena returns to the operating system, and when.
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <string.h>
 
 #include <algorithm>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "arena/arena.h"
@@ -91,6 +93,24 @@ TEST_F(ArenaSweepTest, AFreeRunsPagesReturnAtTheSecondRound) {
   EXPECT_EQ(CountPagesWithMemory(run, kRunBytes), 0u);
   EXPECT_EQ(os_.bytes(FakeOs::kDecommit), kRunBytes);
   EXPECT_EQ(central_.returned_bytes(), kRunBytes);
+}
+
+TEST_F(ArenaSweepTest, AStepTellsThatAThreadSleptForTheLock) {
+  FreeDirtyRun(kRunBytes);
+  std::thread other;
+  os_.OnDecommit([&] {
+    if (other.joinable()) return;
+    other = std::thread([&] { LockGuard guard(arena_.lock()); });
+    while (!arena_.lock().HasSleepers()) sched_yield();
+  });
+  bool pending = false;
+
+  EXPECT_TRUE(arena_.SweepStep(1, true, &pending));
+  EXPECT_TRUE(arena_.IsWanted());
+
+  other.join();
+  arena_.SweepStep(1, true, &pending);
+  EXPECT_FALSE(arena_.IsWanted());
 }
 
 TEST_F(ArenaSweepTest, AtOnceMeansTheFirstRound) {

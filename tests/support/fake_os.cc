@@ -71,6 +71,7 @@ struct FakeOs::Ops {
 
   static bool Decommit(std::byte* start, size_t bytes, bool lazily) {
     FakeOs& os = Fake();
+    if (os.on_decommit_) os.on_decommit_();
     std::lock_guard guard(os.mutex_);
     os.RequireMapped(start, bytes, "decommit");
     if (!os.Allows(kDecommit, bytes) || !cma::kLinuxOs.decommit(start, bytes, lazily)) return false;

@@ -10,8 +10,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -64,6 +66,9 @@ class FakeOs {
   // Whether it says that pages come quickly; at first they do.
   void TouchQuickly(bool quickly) { touches_quickly_ = quickly; }
 
+  // Is called in each decommit, whatever locks its caller holds.
+  void OnDecommit(std::function<void()> hook) { on_decommit_ = std::move(hook); }
+
   // Which CPU it says that everybody runs on; at first 0.
   void RunOn(uint32_t cpu) { cpu_ = cpu; }
 
@@ -104,6 +109,7 @@ class FakeOs {
   std::atomic<bool> gives_huge_{false};
   std::atomic<bool> touches_quickly_{true};
   std::atomic<uint32_t> cpu_{0};
+  std::function<void()> on_decommit_;
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
   std::vector<Range> reserved_;
   std::vector<Range> allowed_;

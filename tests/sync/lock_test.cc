@@ -106,6 +106,24 @@ TEST(LockTest, AllSleepersGetTheirTurn) {
   EXPECT_EQ(passed, kThreads);
 }
 
+TEST(LockTest, TheHolderSeesWhoSleepsForIt) {
+  Lock lock(LockRank::kMetadata);
+  lock.Acquire();
+  EXPECT_FALSE(lock.HasSleepers());
+
+  std::thread other([&] {
+    lock.Acquire();
+    lock.Release();
+  });
+  while (!lock.HasSleepers()) sched_yield();
+  lock.Release();
+  other.join();
+
+  lock.Acquire();
+  EXPECT_FALSE(lock.HasSleepers());
+  lock.Release();
+}
+
 TEST(LockTest, LocksMayBeTakenInTheOrderOfTheirRanks) {
   Lock locks[] = {Lock(LockRank::kStartUp),     Lock(LockRank::kRegistry),
                   Lock(LockRank::kArena),       Lock(LockRank::kArena),
