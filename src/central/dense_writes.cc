@@ -1,19 +1,29 @@
 #include "central/dense_writes.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 namespace cma {
+namespace {
+
+// What no program writes there, but by chance.
+constexpr uint32_t kMark = 0x8c5f'a3d1;
+
+}  // namespace
+
+uint8_t DenseWrites::BetweenMarks(const Size& size) {
+  if (size.written == kEnough) return kBetweenMarks;
+  return size.is_sparse ? kBetweenMarksIfSparse : 0;
+}
 
 void DenseWrites::Look(const OsOps& os, Size& size) {
-  if (size.probe == nullptr || !IsPowerOfTwo(size.since)) return;
-  if (os.is_resident(size.probe)) {
-    size.written = std::min<uint8_t>(size.written + 1, kEnough);
-  } else if (size.since < kPatience) {
-    return;
-  } else {
-    size.written = 0;
-  }
-  size.probe = nullptr;
+  if (size.mark == nullptr || !IsPowerOfTwo(size.since)) return;
+  const bool written = os.differs(size.mark, kMark);
+  if (!written && size.since < kPatience) return;
+  size.written = written ? std::min<uint8_t>(size.written + 1, kEnough) : 0;
+  size.is_sparse = !written;
+  size.mark = nullptr;
   size.since = 0;
 }
 
@@ -22,19 +32,20 @@ bool DenseWrites::ExpectedOf(const OsOps& os, std::byte* block, size_t bytes) {
   Size& size = sizes_[std::min(i, sizes_.size() - 1)];
   ++size.since;
   Look(os, size);
-  if (size.written == kEnough && (size.probe != nullptr || size.since < kBetweenProbes))
-    return true;
-  if (size.probe == nullptr) {
-    // The last page that no other block has a part of. The program writes to the first one in any
-    // case.
-    const size_t page = OsPageBytes();
-    std::byte* const last =
-        block + (RoundDown(AddressOf(block) + bytes, page) - AddressOf(block)) - page;
-    if (last <= block) return false;
-    size.probe = last;
+  if (size.mark == nullptr && size.since >= BetweenMarks(size)) {
     size.since = 0;
+    // In the last page that no other block has a part of, at its beginning: what the program has
+    // asked for may end before the page does. The first page it writes in any case.
+    std::byte* const page =
+        block + (RoundDown(AddressOf(block) + bytes, OsPageBytes()) - AddressOf(block)) -
+        OsPageBytes();
+    if (page > block) {
+      memcpy(page, &kMark, sizeof kMark);
+      size.mark = page;
+    }
+    return false;
   }
-  return false;
+  return size.written == kEnough;
 }
 
 }  // namespace cma

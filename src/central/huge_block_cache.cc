@@ -143,7 +143,7 @@ HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents
     memset(block->start, 0, bytes);
   } else if (empty_bytes > bytes / 2) {
     if (empty_bytes == bytes && !block->has_huge_pages) AdviseHuge(block);
-    Populate(block->start, bytes);
+    Populate(block, 0);
   }
   return block;
 }

@@ -104,7 +104,7 @@ HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents c
   MakeRoom(bytes, UpTo::kPeak);
   if (contents == Contents::kAny) {
     AdviseHuge(block);
-    Populate(start, bytes);
+    Populate(block, 0);
   }
   return block;
 }
@@ -116,16 +116,18 @@ void HugeBlocks::AdviseHuge(Block* block) {
   block->has_huge_pages = true;
 }
 
-// Fetches the memory of a part of a block that has none, if the program writes the whole of such.
-void HugeBlocks::Populate(std::byte* start, size_t bytes) {
-  if (g_options.populate == 0) return;
+// Fetches the memory of a block with small pages from the byte on, where it has none, if the
+// program writes the whole of such.
+void HugeBlocks::Populate(const Block* block, size_t from) {
+  const size_t bytes = block->bytes - from;
+  if (g_options.populate == 0 || block->has_huge_pages) return;
   if (bytes <= DenseWrites::kMoreThan || bytes > kMostPopulated) return;
   bool expected;
   {
     LockGuard guard(lock_);
-    expected = dense_writes_.ExpectedOf(*os_, start, bytes);
+    expected = dense_writes_.ExpectedOf(*os_, block->start + from, bytes);
   }
-  if (expected) os_->populate(start, bytes);
+  if (expected) os_->populate(block->start + from, bytes);
 }
 
 // A block that is on its way back to the OS is neither live nor does it wait. REQUIRES: the lock is
@@ -176,7 +178,7 @@ bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
     return false;
   }
   MakeRoom(more, UpTo::kPeak);
-  Populate(block->start + old_bytes, more);
+  Populate(block, old_bytes);
   return true;
 }
 

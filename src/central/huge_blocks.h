@@ -149,7 +149,7 @@ class HugeBlocks {
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);
-  void Populate(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  void Populate(const Block* block, size_t from) ABSL_LOCKS_EXCLUDED(lock_);
   void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;

@@ -44,8 +44,8 @@ struct OsOps {
   // fault, which takes many times as long. What is there already stays as it is; a refusal does no
   // harm.
   void (*populate)(std::byte* start, size_t bytes);
-  // Whether the page has memory; false too where it is not mapped.
-  bool (*is_resident)(std::byte* page);
+  // Whether a word, aligned, is another than `expected`; false too where nothing is mapped.
+  bool (*differs)(std::byte* word, uint32_t expected);
   // Writes a zero to `byte`; whether its page was there in less time than small pages would take, 1
   // ms for 2 MiB.
   bool (*touches_quickly)(std::byte* byte);

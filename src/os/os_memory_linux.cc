@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -106,14 +107,15 @@ void Populate(std::byte* start, size_t bytes) {
   if (unknown.load(std::memory_order_relaxed)) return;
   const long result = RawSyscall(SYS_madvise, reinterpret_cast<long>(start),
                                  static_cast<long>(bytes), MADV_POPULATE_WRITE);
-  if (result == -EINVAL) unknown.store(true, std::memory_order_relaxed);
+  if (result == -EINVAL || result == -ENOSYS) unknown.store(true, std::memory_order_relaxed);
 }
 
-bool IsResident(std::byte* page) {
-  unsigned char is_there = 0;
-  return RawSyscall(SYS_mincore, reinterpret_cast<long>(page), 1,
-                    reinterpret_cast<long>(&is_there)) == 0 &&
-         (is_there & 1) != 0;
+// The kernel compares it before it would wake nobody. mincore() is what filters of system calls do
+// not let through, such as systemd's @system-service, and they let futex() through.
+bool Differs(std::byte* word, uint32_t expected) {
+  const long address = reinterpret_cast<long>(word);
+  return RawSyscall(SYS_futex, address, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, address,
+                    static_cast<long>(expected)) == -EAGAIN;
 }
 
 void AdviseSmall(std::byte* start, size_t bytes) { Advise(start, bytes, MADV_NOHUGEPAGE); }
@@ -143,8 +145,8 @@ Milliseconds Now() {
 }  // namespace
 
 constinit const OsOps kLinuxOs = {
-    Map,      Reserve,    Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge,  AdviseSmall,
-    Populate, IsResident, TouchesQuickly, Resize, Move,     Now,       OsCurrentCpu};
+    Map,      Reserve, Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge,  AdviseSmall,
+    Populate, Differs, TouchesQuickly, Resize, Move,     Now,       OsCurrentCpu};
 
 size_t OsPageBytes() {
   static std::atomic<size_t> page_bytes{0};

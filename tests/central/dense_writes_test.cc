@@ -4,6 +4,7 @@
 
 #include "base/constants.h"
 #include "support/fake_os.h"
+#include "support/pages.h"
 
 namespace cma {
 namespace {
@@ -77,6 +78,12 @@ TEST_F(DenseWritesTest, ABlockThatIsWrittenAFewBlocksLaterCounts) {
   EXPECT_GT(expected, 0);
 }
 
+TEST_F(DenseWritesTest, FewPagesAreMarkedWhereBlocksAreNotWritten) {
+  CountExpected(kBlocks, Writes::kOneByte);
+
+  EXPECT_LE(cma_test::CountPagesWithMemory(memory_, kBlocks * kBlockBytes), kBlocks + 4);
+}
+
 TEST_F(DenseWritesTest, SizesAreApart) {
   ASSERT_EQ(CountExpected(3, Writes::kAll), 1);
 
@@ -85,10 +92,11 @@ TEST_F(DenseWritesTest, SizesAreApart) {
 }
 
 TEST_F(DenseWritesTest, EverySizeHasAPlace) {
-  std::byte* const block = NextBlock();
-  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, DenseWrites::kMoreThan + 1));
-  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, kGiB));
-  EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, size_t{1} << 46));
+  std::byte* const block = os_.ops().map(2 * kGiB);
+  ASSERT_NE(block, nullptr);
+  for (size_t bytes = 2 * kGiB; bytes > DenseWrites::kMoreThan; bytes = bytes / 2 + 1) {
+    EXPECT_FALSE(dense_.ExpectedOf(os_.ops(), block, bytes)) << bytes;
+  }
 }
 
 }  // namespace

@@ -184,16 +184,18 @@ TEST_F(OsMemoryTest, PopulatingWhatIsNotMappedDoesNoHarm) {
   EXPECT_EQ(errno, kSentinel);
 }
 
-TEST_F(OsMemoryTest, APageIsResidentWhileItHoldsMemory) {
-  std::byte* const start = os_.map(2 * page_);
-  EXPECT_FALSE(kLinuxOs.is_resident(start));
-  start[1] = std::byte{1};
-  EXPECT_TRUE(kLinuxOs.is_resident(start));
-  EXPECT_FALSE(kLinuxOs.is_resident(start + page_));
-  ASSERT_TRUE(os_.decommit(start, page_, false));
-  EXPECT_FALSE(kLinuxOs.is_resident(start));
-  ASSERT_TRUE(os_.unmap(start, 2 * page_));
-  EXPECT_FALSE(kLinuxOs.is_resident(start));
+TEST_F(OsMemoryTest, AWordIsComparedWhereverItIs) {
+  std::byte* const start = os_.map(page_);
+  const uint32_t word = 7;
+  memcpy(start + 8, &word, sizeof word);
+
+  EXPECT_FALSE(kLinuxOs.differs(start + 8, 7));
+  EXPECT_TRUE(kLinuxOs.differs(start + 8, 8));
+  EXPECT_FALSE(kLinuxOs.differs(start, 0));
+  EXPECT_TRUE(kLinuxOs.differs(start, ~uint32_t{0}));
+  ASSERT_TRUE(os_.unmap(start, page_));
+  EXPECT_FALSE(kLinuxOs.differs(start, 0));
+  EXPECT_FALSE(kLinuxOs.differs(start, 1));
   EXPECT_EQ(errno, kSentinel);
 }
 

@@ -108,7 +108,9 @@ struct FakeOs::Ops {
     cma::kLinuxOs.populate(start, bytes);
   }
 
-  static bool IsResident(std::byte* page) { return cma::kLinuxOs.is_resident(page); }
+  static bool Differs(std::byte* word, uint32_t expected) {
+    return cma::kLinuxOs.differs(word, expected);
+  }
 
   static cma::Resized Resize(std::byte* start, size_t old_bytes, size_t new_bytes) {
     FakeOs& os = Fake();
@@ -138,8 +140,8 @@ struct FakeOs::Ops {
   static uint32_t Cpu() { return Fake().cpu_; }
 
   static constexpr cma::OsOps kTable = {
-      Map,      Reserve,    Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge, AdviseSmall,
-      Populate, IsResident, TouchesQuickly, Resize, Move,     Now,       Cpu};
+      Map,      Reserve, Allow,          Unmap,  Decommit, GivesHuge, AdviseHuge, AdviseSmall,
+      Populate, Differs, TouchesQuickly, Resize, Move,     Now,       Cpu};
 };
 
 FakeOs::FakeOs() {
