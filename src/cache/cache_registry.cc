@@ -21,7 +21,7 @@ constinit CacheRegistry g_caches;
 
 void CacheRegistry::Add(ThreadCache* cache) {
   LockGuard guard(lock_);
-  caches_.PushFront(cache);
+  caches_.PushBack(cache);
   count_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -36,6 +36,7 @@ bool CacheRegistry::Park(ThreadCache* cache, size_t most) {
   const size_t parked = parked_count_.load(std::memory_order_relaxed);
   if (parked >= most) return false;
   caches_.Remove(cache);
+  (void)cache->spares.TestAndClearMarked();
   parked_.PushFront(cache);
   count_.fetch_sub(1, std::memory_order_relaxed);
   parked_count_.store(parked + 1, std::memory_order_relaxed);
@@ -62,7 +63,7 @@ ThreadCache* CacheRegistry::Adopt(const Arena* current, bool unused_only) {
   if (best == nullptr) return nullptr;
   RemoveParked(best);
   best->arena->Join();
-  caches_.PushFront(best);
+  caches_.PushBack(best);
   count_.fetch_add(1, std::memory_order_relaxed);
   return best;
 }
@@ -83,28 +84,33 @@ ThreadCache* CacheRegistry::TakeMarked() {
   return cache;
 }
 
-bool CacheRegistry::MarkSpares(bool all) {
-  if (keepers_.load(std::memory_order_relaxed) == 0) return false;
+bool CacheRegistry::MarkKeptSpares(bool all) {
   LockGuard guard(lock_);
   bool any_used = false;
-  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
+  ThreadCache* next;
+  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = next) {
+    next = cache->next;
     const SpareRuns::Mark mark = cache->spares.MarkIfUnused(all);
     any_used = any_used || mark == SpareRuns::Mark::kUsed;
-    if (mark == SpareRuns::Mark::kMarked) spares_marked_.store(true, std::memory_order_relaxed);
+    if (mark != SpareRuns::Mark::kMarked) continue;
+    caches_.Remove(cache);
+    caches_.PushFront(cache);
+    spares_marked_.store(true, std::memory_order_relaxed);
   }
   return any_used;
 }
 
-bool CacheRegistry::GiveMarkedSpares(void (*give)(uintptr_t run)) {
-  if (!spares_marked_.load(std::memory_order_relaxed)) return false;
+bool CacheRegistry::GiveFirstSpares(void (*give)(uintptr_t run)) {
   LockGuard guard(lock_);
-  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = cache->next) {
-    if (!cache->spares.TestAndClearMarked()) continue;
-    cache->spares.StealAll(give);
-    return true;
+  ThreadCache* const cache = caches_.front();
+  if (cache == nullptr || !cache->spares.TestAndClearMarked()) {
+    spares_marked_.store(false, std::memory_order_relaxed);
+    return false;
   }
-  spares_marked_.store(false, std::memory_order_relaxed);
-  return false;
+  caches_.Remove(cache);
+  caches_.PushBack(cache);
+  cache->spares.StealAll(give);
+  return true;
 }
 
 bool CacheRegistry::Claim(ThreadCache* cache, size_t bytes, size_t part) {

@@ -1,7 +1,9 @@
 // All live thread caches, those that ended threads have left for others, and the budget that all
 // share.
 //
-// Thread-safe; the list has a lock of its own (LockRank::kRegistry), the budget is one atomic.
+// Thread-safe; the lists have a lock of their own (LockRank::kRegistry), the budget is one atomic.
+// Invariant: live caches whose spare runs are marked come before the others, so that a round finds
+//            each at once, however many threads there are. Parked ones have no such mark.
 #ifndef CMA_CACHE_CACHE_REGISTRY_H_
 #define CMA_CACHE_CACHE_REGISTRY_H_
 
@@ -37,9 +39,13 @@ class CacheRegistry {
 
   // What threads keep of large runs, and have taken none of since the last call, is to go: that of
   // `all` threads, even if they have. Whether any keeps some that it may keep.
-  bool MarkSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
+  bool MarkSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_) {
+    return keepers_.load(std::memory_order_relaxed) != 0 && MarkKeptSpares(all);
+  }
   // Hands all of one such thread's to `give`, under the registry's lock; false if there is none.
-  bool GiveMarkedSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_);
+  bool GiveMarkedSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_) {
+    return spares_marked_.load(std::memory_order_relaxed) && GiveFirstSpares(give);
+  }
   // A cache keeps large runs from now on.
   void NoteSpares() { keepers_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -87,12 +93,14 @@ class CacheRegistry {
         f(cache);
     }
   }
+  bool MarkKeptSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
+  bool GiveFirstSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_);
   void RemoveParked(ThreadCache* cache) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HoldsLocked(SizeClass c, uintptr_t block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   Lock emptying_lock_{LockRank::kEmptying};
   Lock lock_{LockRank::kRegistry};
-  IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);
+  IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);  // live, new ones at the end
   IntrusiveList<ThreadCache> parked_ ABSL_GUARDED_BY(lock_);  // the last one that was left is first
   size_t marked_ ABSL_GUARDED_BY(lock_) = 0;                  // so many at the end
   std::atomic<size_t> count_{0};                              // live

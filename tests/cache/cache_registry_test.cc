@@ -1,9 +1,12 @@
 #include "cache/cache_registry.h"
 
 #include <gtest/gtest.h>
+#include <time.h>
 
+#include <algorithm>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/heap_fixture.h"
@@ -177,6 +180,123 @@ TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothingForWhoMayNotWait) {
   std::thread([&] { EXPECT_FALSE(registry_.TryHolds(0, 4096)); }).join();
 
   registry_.lock().Release();
+}
+
+// Caches that each have a large run which waits: the first is at `kRun`, the next twice as far, ...
+class WaitingRunsTest : public CacheRegistryTest {
+ protected:
+  static constexpr uintptr_t kRun = uintptr_t{1} << 30;
+
+  struct Memory {
+    uintptr_t words[SpareRuns::kTableWords];
+  };
+
+  void AddCaches(size_t count) {
+    memory_.resize(count);
+    caches_ = std::make_unique<ThreadCache[]>(count);
+    for (size_t i = 0; i < count; ++i) {
+      caches_[i].spares.Open(memory_[i].words);
+      caches_[i].spares.Add((i + 1) * kRun, 64 * kKiB);
+      registry_.NoteSpares();
+      registry_.Add(&caches_[i]);
+    }
+  }
+  size_t GiveAll() {
+    size_t calls = 0;
+    while (registry_.GiveMarkedSpares([](uintptr_t run) { given_.push_back(run); })) ++calls;
+    return calls;
+  }
+  std::vector<uintptr_t> Given() {
+    std::sort(given_.begin(), given_.end());
+    return std::exchange(given_, {});
+  }
+  // What the thread was busy for.
+  template <typename F>
+  static double SecondsFor(F f) {
+    const auto now = [] {
+      timespec time;
+      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+    };
+    const double start = now();
+    f();
+    return now() - start;
+  }
+
+  std::vector<Memory> memory_;
+  std::unique_ptr<ThreadCache[]> caches_;
+  static inline std::vector<uintptr_t> given_;
+};
+
+TEST_F(WaitingRunsTest, EachCallGivesThoseOfOneCache) {
+  AddCaches(3);
+  EXPECT_EQ(GiveAll(), 0u) << "none is marked";
+  registry_.MarkSpares(true);
+
+  EXPECT_EQ(GiveAll(), 3u);
+
+  EXPECT_EQ(Given(), (std::vector<uintptr_t>{kRun, 2 * kRun, 3 * kRun}));
+  EXPECT_EQ(registry_.Count().spare_runs, 0u);
+}
+
+TEST_F(WaitingRunsTest, ThoseOfThreadsThatTakeSomeStay) {
+  AddCaches(5);
+  EXPECT_FALSE(registry_.MarkSpares(false)) << "none was taken yet";
+  EXPECT_EQ(GiveAll(), 5u);
+  Given();
+  for (size_t i = 0; i < 5; ++i) {
+    caches_[i].spares.DropStolen();
+    caches_[i].spares.Add((i + 1) * kRun, 64 * kKiB);
+  }
+  for (const size_t i : {1, 3}) {
+    EXPECT_EQ(caches_[i].spares.Take(64 * kKiB), (i + 1) * kRun);
+    caches_[i].spares.Add((i + 1) * kRun, 64 * kKiB);
+  }
+
+  EXPECT_TRUE(registry_.MarkSpares(false));
+
+  EXPECT_EQ(GiveAll(), 3u);
+  EXPECT_EQ(Given(), (std::vector<uintptr_t>{kRun, 3 * kRun, 5 * kRun}));
+}
+
+TEST_F(WaitingRunsTest, CachesThatComeAndGoAfterTheMarkHideNone) {
+  AddCaches(4);
+  registry_.MarkSpares(true);
+  registry_.Add(&one_);
+  registry_.Remove(&caches_[3]);
+
+  EXPECT_EQ(GiveAll(), 3u);
+
+  EXPECT_EQ(Given(), (std::vector<uintptr_t>{kRun, 2 * kRun, 3 * kRun}));
+}
+
+TEST_F(WaitingRunsTest, WhatAThreadHasLeftIsTheNextOnesUntilAnotherMark) {
+  AddCaches(3);
+  caches_[1].SetArena(arenas_.At(0));
+  caches_[1].arena->Join();
+  registry_.MarkSpares(true);
+  ASSERT_TRUE(registry_.Park(&caches_[1], 1));
+  ASSERT_EQ(registry_.Adopt(arenas_.At(0), true), &caches_[1]);
+
+  EXPECT_EQ(GiveAll(), 2u);
+  EXPECT_EQ(Given(), (std::vector<uintptr_t>{kRun, 3 * kRun}));
+
+  registry_.MarkSpares(true);
+  EXPECT_EQ(GiveAll(), 1u);
+  EXPECT_EQ(Given(), (std::vector<uintptr_t>{2 * kRun}));
+}
+
+TEST_F(WaitingRunsTest, ARoundTakesAsLongAsAFewWalksOverAllCaches) {
+  static constexpr size_t kCaches = 12'000;
+  AddCaches(kCaches);
+  given_.reserve(kCaches);
+  const double walk = SecondsFor([this] { registry_.MarkSpares(true); });
+
+  const double round = SecondsFor([this] { EXPECT_EQ(GiveAll(), kCaches); });
+
+  // It takes 3. One that began at the front for each cache took 400.
+  EXPECT_LT(round, 20 * walk + 0.01) << "a walk takes " << walk << " s";
+  Given();
 }
 
 TEST_F(CacheRegistryTest, AForksChildTakesAllCachesButItsOwn) {
