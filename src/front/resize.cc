@@ -22,6 +22,16 @@ using Contents = HugeBlocks::Contents;
 constexpr size_t kGrowingBytes = 4 * kKiB;
 constexpr size_t kShareOfRoom = 8;
 
+// A huge block stays one while realloc asks for more than so many bytes, the same share below
+// kLargeMax: it would be copied each time that its size goes back and forth. Chosen so that it
+// wastes no more than a block gets as room; larger shares serve wider swings of a program that
+// nobody has seen.
+constexpr size_t kLeastHuge = kLargeMax - kLargeMax / kShareOfRoom;
+
+// And realloc cuts no less than so many bytes off it: pieces as short do not wait beside it, but
+// are unmapped and mapped anew (kSmallestPiece of HugeBlocks), which takes as long as a long copy.
+constexpr size_t kLeastCutOff = 64 * kKiB;
+
 void* AllocateFor(UserHeap* heap, size_t alignment, size_t size) {
   if (heap != nullptr) return AllocateInHeap(*heap, alignment, size, Contents::kAny);
   return alignment == kMinAlignment ? Allocate(size) : AllocateAligned(alignment, size);
@@ -96,12 +106,12 @@ void* MoveOrStay(const FoundBlock& found, void* block, size_t alignment, size_t 
 
 // For realloc: a run stays a run, and shrinking a little is not worth a lock.
 bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
+  // The room that a growing block was given is not cut off, nor what a run that waited was too long
+  // (a half at most). Nor does one move for so little, back and forth, if its size falls below
+  // those of runs.
+  if (size <= found.bytes && found.bytes - size <= found.bytes / 3) return true;
   if (size <= kSmallMax || size > kGrownMax) return false;
   const size_t bytes = RunBytes(size);
-  // The room that a growing block was given is not cut off, nor what a run that waited was too long
-  // (a half at most), and a sliver cannot be.
-  const size_t room = std::max(kSlotBytes, found.bytes / 3 + 1);
-  if (bytes <= found.bytes && found.bytes - bytes < room) return true;
   if (bytes > found.bytes && found.heap == nullptr) {
     const size_t with_room = RunBytes(std::min(size + size / kShareOfRoom, kGrownMax));
     if (ResizeRun(found, with_room).usable >= with_room) return true;
@@ -109,9 +119,12 @@ bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
   return ResizeRun(found, bytes).usable >= size;
 }
 
-// Where it is, or by moving its pages; nullptr if neither works.
-std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block, size_t size) {
-  if (size <= kLargeMax || size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return nullptr;
+// Where it is, or by moving its pages; nullptr if neither works, or if it is to be a run.
+[[gnu::noinline]] std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block,
+                                            size_t size) {
+  if (size <= kLeastHuge || size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return nullptr;
+  size = RoundUp(std::max(size, kLargeMax + 1), OsPageBytes());
+  if (size <= found.bytes && found.bytes - size < kLeastCutOff) return block;
   std::byte* const moved = found.heap != nullptr ? found.heap->ResizeHuge(block, found.bytes, size)
                                                  : g_heap.huge.Resize(block, size);
   g_heap.releaser.NoteFreed();

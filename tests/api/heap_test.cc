@@ -265,6 +265,23 @@ TEST_F(HeapTest, ABlockShrinksWhereTheLimitLeavesNoRoomForAnother) {
   }
 }
 
+TEST_F(HeapTest, ABlockThatStaysAcrossABorderIsChargedForWhatItHas) {
+  for (const size_t border : {16 * kKiB, 1 * kMiB}) {
+    cma_heap* const small = cma_heap_create("small", 4 * border);
+    void* block = cma_heap_malloc(small, border + 1);
+    for (const size_t size : {border, border + 1, border - border / 16, border + 1}) {
+      void* const before = block;
+      block = cma_realloc(block, size);
+      EXPECT_EQ(block, before) << size;
+      EXPECT_EQ(HeapStats(small).live_bytes, cma_malloc_usable_size(block)) << size;
+    }
+    EXPECT_EQ(HeapStats(small).refusals, 0u);
+    cma_free(block);
+    EXPECT_EQ(HeapStats(small).live_bytes, 0u);
+    cma_heap_destroy(small);
+  }
+}
+
 TEST_F(HeapTest, ASmallBlockThatShrinksMakesRoomWhereLittleIsLeft) {
   cma_heap* const small = cma_heap_create("small", 18 * kKiB);
   void* block = cma_heap_malloc(small, 8 * kKiB);

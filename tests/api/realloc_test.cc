@@ -135,6 +135,90 @@ TEST(ReallocTest, ShrinkingAndGrowingInPlaceLeavesTheNeighboursAlone) {
   }
 }
 
+// Blocks of other kinds begin above these.
+constexpr size_t kBorders[] = {16 * kKiB, 1 * kMiB};
+
+TEST(ReallocTest, BackAndForthAcrossABorderTheBlockStays) {
+  for (const size_t border : kBorders) {
+    void* block = FilledBlock(border + 1);
+    for (const size_t size : {border, border + 1, border - border / 16, border + 100, border}) {
+      void* const before = block;
+      block = cma_realloc(block, size);
+      EXPECT_EQ(block, before) << border << ", " << size << " bytes";
+      EXPECT_GE(cma_malloc_usable_size(block), size);
+    }
+
+    EXPECT_EQ(FindDamage(block, border - border / 16, kKey), kIntact) << border << " bytes";
+    cma_free(block);
+  }
+}
+
+TEST(ReallocTest, ABlockThatHasCrossedABorderOnItsWayUpStaysOnItsWayDown) {
+  for (const size_t border : kBorders) {
+    void* const grown = cma_realloc(FilledBlock(border), border + 1);
+    ASSERT_NE(grown, nullptr);
+
+    void* const block = cma_realloc(grown, border);
+
+    EXPECT_EQ(block, grown) << border << " bytes";
+    EXPECT_EQ(FindDamage(block, border, kKey), kIntact) << border << " bytes";
+    cma_free(block);
+  }
+}
+
+TEST(ReallocTest, OneThatShrinksIsAHalfTooLongAtMost) {
+  for (const size_t border : kBorders) {
+    for (size_t from = border + 1; from < 4 * border; from += border / 3) {
+      for (size_t to = border / 4; to < from; to += border / 19) {
+        void* const block = cma_realloc(cma_malloc(from), to);
+
+        EXPECT_LE(cma_malloc_usable_size(block), to + to / 2 + kKiB) << from << " to " << to;
+        cma_free(block);
+      }
+    }
+  }
+}
+
+TEST(ReallocTest, AHugeBlockThatShrinksByLittleStaysAsItIs) {
+  for (const size_t size : {1 * kMiB + 60 * kKiB, 3 * kMiB}) {
+    void* const block = cma_malloc(size);
+    const size_t usable = cma_malloc_usable_size(block);
+
+    EXPECT_EQ(cma_realloc(block, size - 50 * kKiB), block);
+
+    EXPECT_EQ(cma_malloc_usable_size(block), usable) << size << " bytes";
+    EXPECT_EQ(cma_realloc(block, size), block);
+    EXPECT_EQ(cma_malloc_usable_size(block), usable) << size << " bytes";
+    cma_free(block);
+  }
+}
+
+TEST(ReallocTest, AHugeBlockThatShrinksGivesBackAllButAnEighth) {
+  for (const size_t to : {896 * kKiB + 1, 1 * kMiB, 1 * kMiB + 1}) {
+    void* const block = cma_malloc(3 * kMiB);
+    void* const shorter = cma_realloc(block, to);
+    EXPECT_EQ(shorter, block) << to << " bytes";
+    EXPECT_LE(cma_malloc_usable_size(shorter), 1 * kMiB + 64 * kKiB) << "as pages are that long";
+    cma_free(shorter);
+  }
+
+  cma_thread_idle();  // longer ones may wait
+  void* const block = cma_realloc(cma_malloc(3 * kMiB), 896 * kKiB);
+
+  EXPECT_EQ(cma_malloc_usable_size(block), 896 * kKiB);
+  cma_free(block);
+}
+
+TEST(ReallocTest, TheSizeAskedForLastIsTheOneToFreeItBy) {
+  for (const size_t border : kBorders) {
+    for (const size_t size : {border, border - border / 16, border / 2, border + 1}) {
+      cma_free_sized(cma_realloc(cma_malloc(border + 1), size), size);
+      void* const block = cma_aligned_alloc(64, border + 64);
+      cma_free_aligned_sized(cma_aligned_realloc(block, 64, size), 64, size);
+    }
+  }
+}
+
 TEST(ReallocTest, AlignedBlocksKeepTheirContents) {
   for (const size_t alignment : {size_t{64}, 4 * kKiB, 128 * kKiB, 4 * kMiB}) {
     for (const size_t size : {100, 5000, 70000, 2000000}) {

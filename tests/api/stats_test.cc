@@ -139,7 +139,8 @@ TEST_F(StatsTest, LiveBytesFollowBlocksThatComeAndGoAtRandom) {
 TEST_F(StatsTest, LiveBytesFollowRealloc) {
   const size_t before = Stats().live_bytes;
   void* block = nullptr;
-  for (const size_t size : {10, 2000, 100, 50000, 40000, 3000000, 9000000, 2000000, 700, 1}) {
+  for (const size_t size : {10, 2000, 100, 50000, 40000, 3000000, 9000000, 2000000, 1048576,
+                            1048577, 1000000, 700, 17000, 16000, 1}) {
     block = cma_realloc(block, size);
 
     EXPECT_EQ(Stats().live_bytes - before, cma_malloc_usable_size(block)) << size << " bytes";
