@@ -60,11 +60,16 @@ class Releaser {
   // In the child of a fork: there is no thread.
   void ForgetThread();
 
-  // The caches that ended threads have left for others, and large runs that wait for threads which
-  // do not come, both of which the layers above know. A round marks those that are there (of the
-  // runs `all`, if all that is free is to be returned), and then gives them back, one cache's at a
-  // time; false when that is done, or if figures are being collected and it may not wait. The mark
-  // says whether there are runs that a later round may find. Called under no lock.
+  // There are left caches (see below) that need no mark: calls of the program give them back from
+  // now on, not only when the next round is due.
+  void NoteLeftCaches() { left_caches_.store(true, std::memory_order_relaxed); }
+
+  // The caches that ended threads have left for others, or threads that a fork's child lacks, and
+  // large runs that wait for threads which do not come, all of which the layers above know. A round
+  // marks those that are there (of the runs `all`, if all that is free is to be returned), and then
+  // gives them back, one cache's at a time; false when that is done, or if figures are being
+  // collected and it may not wait. The mark says whether there are runs that a later round may
+  // find. Called under no lock.
   using MarkLeftCaches = bool (*)(bool all);
   using EmptyLeftCache = bool (*)(bool may_wait);
   static void SetLeftCaches(MarkLeftCaches mark, EmptyLeftCache empty) {

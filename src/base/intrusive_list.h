@@ -54,6 +54,15 @@ class IntrusiveList {
     element->prev = nullptr;
   }
 
+  // Puts all that are in `other`, which is empty then, behind those in this one.
+  void TakeAllOf(IntrusiveList& other) {
+    if (other.empty()) return;
+    (tail_ != nullptr ? tail_->next : head_) = other.head_;
+    other.head_->prev = tail_;
+    tail_ = other.tail_;
+    other = {};
+  }
+
   T* PopFront() {
     T* element = head_;
     if (element != nullptr) Remove(element);

@@ -28,7 +28,7 @@ void DeliverFew(ThreadCache* cache);
 // EmptyCache(), and gives the cache itself back.
 void DeleteCache(ThreadCache* cache);
 
-// Gives back one cache that an ended thread has left, and nobody taken over in time
+// Gives back one cache that an ended thread has left, and nobody taken over in time, or an orphan
 // (CacheRegistry::TakeMarked()), or the large runs that wait for a thread which has taken none of
 // them for a while; false if there is neither, or if figures are being collected and the caller may
 // not wait.

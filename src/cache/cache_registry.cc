@@ -36,7 +36,6 @@ bool CacheRegistry::Park(ThreadCache* cache, size_t most) {
   const size_t parked = parked_count_.load(std::memory_order_relaxed);
   if (parked >= most) return false;
   caches_.Remove(cache);
-  (void)cache->spares.TestAndClearMarked();
   parked_.PushFront(cache);
   count_.fetch_sub(1, std::memory_order_relaxed);
   parked_count_.store(parked + 1, std::memory_order_relaxed);
@@ -63,6 +62,7 @@ ThreadCache* CacheRegistry::Adopt(const Arena* current, bool unused_only) {
   if (best == nullptr) return nullptr;
   RemoveParked(best);
   best->arena->Join();
+  (void)best->spares.TestAndClearMarked();
   caches_.PushBack(best);
   count_.fetch_add(1, std::memory_order_relaxed);
   return best;
@@ -75,8 +75,13 @@ void CacheRegistry::MarkParked() {
 }
 
 ThreadCache* CacheRegistry::TakeMarked() {
-  if (parked_count_.load(std::memory_order_relaxed) == 0) return nullptr;
+  if (parked_count_.load(std::memory_order_relaxed) == 0 &&
+      !has_orphans_.load(std::memory_order_relaxed)) {
+    return nullptr;
+  }
   LockGuard guard(lock_);
+  if (!orphans_.empty()) [[unlikely]]
+    return TakeOrphan();
   if (marked_ == 0) return nullptr;
   --marked_;
   ThreadCache* const cache = parked_.back();
@@ -190,18 +195,26 @@ bool CacheRegistry::HoldsLocked(SizeClass c, uintptr_t block) {
   return found;
 }
 
-ThreadCache* CacheRegistry::TakeOrphan(const ThreadCache* survivor) {
+void CacheRegistry::LeaveOrphans(ThreadCache* survivor) {
   LockGuard guard(lock_);
-  if (ThreadCache* const parked = parked_.back(); parked != nullptr) {
-    RemoveParked(parked);
-    return parked;
+  bool is_live = false;
+  ThreadCache* next;
+  for (ThreadCache* cache = caches_.front(); cache != nullptr; cache = next) {
+    next = cache->next;
+    is_live = is_live || cache == survivor;
+    if (cache != survivor && !cache->in_slow_path.load(std::memory_order_relaxed)) continue;
+    caches_.Remove(cache);
   }
-  ThreadCache* cache = caches_.front();
-  if (cache == survivor && cache != nullptr) cache = cache->next;
-  if (cache == nullptr) return nullptr;
-  caches_.Remove(cache);
-  count_.fetch_sub(1, std::memory_order_relaxed);
-  return cache;
+  orphans_.TakeAllOf(caches_);
+  has_orphans_.store(!orphans_.empty(), std::memory_order_relaxed);
+  if (is_live) caches_.PushBack(survivor);
+  count_.store(is_live ? 1 : 0, std::memory_order_relaxed);
+}
+
+ThreadCache* CacheRegistry::TakeOrphan() {
+  ThreadCache* const orphan = orphans_.PopFront();
+  has_orphans_.store(!orphans_.empty(), std::memory_order_relaxed);
+  return orphan;
 }
 
 }  // namespace cma

@@ -1,9 +1,9 @@
-// All live thread caches, those that ended threads have left for others, and the budget that all
-// share.
+// All live thread caches, those that ended threads have left for others, in the child of a fork
+// those of the threads that it lacks, and the budget that all share.
 //
 // Thread-safe; the lists have a lock of their own (LockRank::kRegistry), the budget is one atomic.
 // Invariant: live caches whose spare runs are marked come before the others, so that a round finds
-//            each at once, however many threads there are. Parked ones have no such mark.
+//            each at once, however many threads there are.
 #ifndef CMA_CACHE_CACHE_REGISTRY_H_
 #define CMA_CACHE_CACHE_REGISTRY_H_
 
@@ -33,8 +33,8 @@ class CacheRegistry {
       ABSL_LOCKS_EXCLUDED(lock_);
   // Those that wait now are to go unless they are adopted before.
   void MarkParked() ABSL_LOCKS_EXCLUDED(lock_);
-  // The one that has waited longest of those that were marked, which is the caller's then; nullptr
-  // if there is none.
+  // An orphan, or the one that has waited longest of those that were marked, which is the caller's
+  // then; nullptr if there is none.
   [[nodiscard]] ThreadCache* TakeMarked() ABSL_LOCKS_EXCLUDED(lock_);
 
   // What threads keep of large runs, and have taken none of since the last call, is to go: that of
@@ -74,9 +74,10 @@ class CacheRegistry {
   // The same for who may not wait: false as well if the registry is busy.
   bool TryHolds(SizeClass c, uintptr_t block) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // In the child of a fork: takes all caches but the caller's off the lists, one per call;
-  // nullptr when that is done.
-  ThreadCache* TakeOrphan(const ThreadCache* survivor) ABSL_LOCKS_EXCLUDED(lock_);
+  // In the child of a fork: all live caches but the caller's are orphans, for TakeMarked(), or lost
+  // if their threads may have been changing them. A look at each, and no write to most: the child
+  // shares their pages with its parent, and may be about to run another program.
+  void LeaveOrphans(ThreadCache* survivor) ABSL_LOCKS_EXCLUDED(lock_);
 
   Lock& lock() ABSL_LOCK_RETURNED(lock_) { return lock_; }
   // Held while a cache that nobody has adopted is emptied, or runs are taken that wait for a thread
@@ -85,10 +86,10 @@ class CacheRegistry {
   Lock& emptying_lock() ABSL_LOCK_RETURNED(emptying_lock_) { return emptying_lock_; }
 
  private:
-  // Live and parked ones.
+  // Live and parked ones, and orphans.
   template <typename F>
   void ForEach(F f) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
-    for (const IntrusiveList<ThreadCache>* list : {&caches_, &parked_}) {
+    for (const IntrusiveList<ThreadCache>* list : {&caches_, &parked_, &orphans_}) {
       for (const ThreadCache* cache = list->front(); cache != nullptr; cache = cache->next)
         f(cache);
     }
@@ -96,6 +97,7 @@ class CacheRegistry {
   bool MarkKeptSpares(bool all) ABSL_LOCKS_EXCLUDED(lock_);
   bool GiveFirstSpares(void (*give)(uintptr_t run)) ABSL_LOCKS_EXCLUDED(lock_);
   void RemoveParked(ThreadCache* cache) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  [[gnu::noinline]] ThreadCache* TakeOrphan() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   bool HoldsLocked(SizeClass c, uintptr_t block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
 
   Lock emptying_lock_{LockRank::kEmptying};
@@ -103,8 +105,11 @@ class CacheRegistry {
   IntrusiveList<ThreadCache> caches_ ABSL_GUARDED_BY(lock_);  // live, new ones at the end
   IntrusiveList<ThreadCache> parked_ ABSL_GUARDED_BY(lock_);  // the last one that was left is first
   size_t marked_ ABSL_GUARDED_BY(lock_) = 0;                  // so many at the end
+  // Nobody adopts them: a thread may have been stopped between two instructions of the hit path.
+  IntrusiveList<ThreadCache> orphans_ ABSL_GUARDED_BY(lock_);
   std::atomic<size_t> count_{0};                              // live
   std::atomic<size_t> parked_count_{0};                       // written under the lock
+  std::atomic<bool> has_orphans_{false};                      // the same
   std::atomic<size_t> keepers_{0};          // caches that have ever kept a large run
   std::atomic<bool> spares_marked_{false};  // some may be
   // Written when lists grow, the others when threads come and go.

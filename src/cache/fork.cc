@@ -56,14 +56,13 @@ void Parent() {
 
 // A thread that was between two instructions of the hit path has left its cache whole, but for a
 // spare run that may be on its way; one in a slow path may not have, and what it held is lost to
-// this child.
-void AdoptOrphans() {
+// this child. Calls of the child empty the others, one at a time: most children are about to run
+// another program.
+void LeaveOrphans() {
   ThreadCache* const survivor = t_cache;
-  while (ThreadCache* orphan = g_caches.TakeOrphan(survivor)) {
-    if (orphan->in_slow_path.load(std::memory_order_relaxed)) continue;
-    DeleteCache(orphan);
-  }
+  g_caches.LeaveOrphans(survivor);
   g_heap.arenas.ForgetOthers(survivor->arena);
+  g_heap.releaser.NoteLeftCaches();
 }
 
 void Child() {
@@ -72,7 +71,7 @@ void Child() {
   g_heap.releaser.ForgetThread();
   if (g_within_holder) return;  // these would wait for what it holds
   g_heap.huge.ForgetOthers();
-  AdoptOrphans();
+  LeaveOrphans();
 }
 
 }  // namespace

@@ -107,6 +107,32 @@ TEST_F(IntrusiveListTest, RemovingTheOnlyOneEmptiesTheList) {
   EXPECT_THAT(Backwards(list_), IsEmpty());
 }
 
+TEST_F(IntrusiveListTest, AllOfAnotherListGoBehindTheOthers) {
+  List other;
+  list_.PushBack(&one_);
+  other.PushBack(&two_);
+  other.PushBack(&three_);
+
+  list_.TakeAllOf(other);
+
+  EXPECT_THAT(Forwards(list_), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Backwards(list_), ElementsAre(3, 2, 1));
+  EXPECT_TRUE(other.empty());
+  EXPECT_THAT(Backwards(other), IsEmpty());
+}
+
+TEST_F(IntrusiveListTest, AnEmptyListTakesAllOfAnotherAndLosesNothingToAnEmptyOne) {
+  List other;
+  FillWithThree();
+
+  other.TakeAllOf(list_);
+  other.TakeAllOf(list_);
+
+  EXPECT_TRUE(list_.empty());
+  EXPECT_THAT(Forwards(other), ElementsAre(1, 2, 3));
+  EXPECT_THAT(Backwards(other), ElementsAre(3, 2, 1));
+}
+
 TEST_F(IntrusiveListTest, PopFrontTakesThemInOrder) {
   FillWithThree();
 

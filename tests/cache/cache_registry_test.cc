@@ -160,13 +160,24 @@ TEST_F(ParkedCachesTest, TheirBlocksAreHeldAndCounted) {
   EXPECT_EQ(registry_.Count().bytes, 48u);
 }
 
-TEST_F(ParkedCachesTest, AForksChildTakesThemToo) {
+TEST_F(ParkedCachesTest, InAForksChildTheyStay) {
   ThreadCache survivor;
   registry_.Add(&survivor);
 
-  for (int i = 0; i < 3; ++i) EXPECT_NE(registry_.TakeOrphan(&survivor), nullptr);
+  registry_.LeaveOrphans(&survivor);
 
-  EXPECT_EQ(registry_.TakeOrphan(&survivor), nullptr);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+  EXPECT_EQ(registry_.Adopt(arenas_.At(1), true), &two_);
+}
+
+TEST_F(ParkedCachesTest, OrphansGoFirst) {
+  ThreadCache orphan;
+  registry_.Add(&orphan);
+  registry_.LeaveOrphans(nullptr);
+  registry_.MarkParked();
+
+  EXPECT_EQ(registry_.TakeMarked(), &orphan);
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
 }
 
 TEST_F(CacheRegistryTest, ABusyRegistryHoldsNothingForWhoMayNotWait) {
@@ -299,27 +310,69 @@ TEST_F(WaitingRunsTest, ARoundTakesAsLongAsAFewWalksOverAllCaches) {
   Given();
 }
 
-TEST_F(CacheRegistryTest, AForksChildTakesAllCachesButItsOwn) {
+TEST_F(CacheRegistryTest, InAForksChildAllCachesButItsOwnAreOrphans) {
   for (ThreadCache* survivor : {&one_, &two_, &three_}) {
     for (ThreadCache* cache : {&one_, &two_, &three_}) registry_.Add(cache);
 
+    registry_.LeaveOrphans(survivor);
+
+    EXPECT_EQ(registry_.Count().caches, 1u);
     for (int i = 0; i < 2; ++i) {
-      ThreadCache* const orphan = registry_.TakeOrphan(survivor);
+      ThreadCache* const orphan = registry_.TakeMarked();
       ASSERT_NE(orphan, nullptr);
       EXPECT_NE(orphan, survivor);
     }
-    EXPECT_EQ(registry_.TakeOrphan(survivor), nullptr);
-
-    EXPECT_EQ(registry_.Count().caches, 1u);
+    EXPECT_EQ(registry_.TakeMarked(), nullptr);
     registry_.Remove(survivor);
   }
 }
 
-TEST_F(CacheRegistryTest, AChildWithoutACacheTakesAll) {
+TEST_F(CacheRegistryTest, InAChildWithoutACacheAllAreOrphans) {
   registry_.Add(&one_);
 
-  EXPECT_EQ(registry_.TakeOrphan(nullptr), &one_);
-  EXPECT_EQ(registry_.TakeOrphan(nullptr), nullptr);
+  registry_.LeaveOrphans(nullptr);
+
+  EXPECT_EQ(registry_.Count().caches, 0u);
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+}
+
+TEST_F(CacheRegistryTest, ACacheThatWasBeingChangedIsNoOrphan) {
+  for (ThreadCache* cache : {&one_, &two_, &three_}) registry_.Add(cache);
+  two_.in_slow_path = true;
+  three_.in_slow_path = true;  // a handler forks
+
+  registry_.LeaveOrphans(&three_);
+
+  EXPECT_EQ(registry_.Count().caches, 1u);
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+}
+
+TEST_F(CacheRegistryTest, TheOrphansOfAChildAreThoseOfItsOwnChildAsWell) {
+  registry_.Add(&one_);
+  registry_.Add(&two_);
+  registry_.LeaveOrphans(&two_);
+  registry_.Add(&three_);
+
+  registry_.LeaveOrphans(&three_);
+
+  EXPECT_EQ(registry_.Count().caches, 1u);
+  EXPECT_EQ(registry_.TakeMarked(), &one_);
+  EXPECT_EQ(registry_.TakeMarked(), &two_);
+  EXPECT_EQ(registry_.TakeMarked(), nullptr);
+}
+
+TEST_F(CacheRegistryTest, WhatOrphansHoldIsHeldAndCounted) {
+  uintptr_t memory[SpareRuns::kTableWords] = {};
+  one_.spares.Open(memory);
+  one_.spares.Add(4096, 64 * kKiB);
+  registry_.Add(&one_);
+
+  registry_.LeaveOrphans(nullptr);
+
+  EXPECT_TRUE(registry_.Holds(0, 4096));
+  EXPECT_EQ(registry_.Count().bytes, 64 * kKiB);
 }
 
 TEST_F(CacheRegistryTest, AllCachesTogetherStayInTheBudget) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +17,9 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "cache/slow_path.h"
 #include "support/long_delay.h"
+#include "support/opaque.h"
 
 namespace cma {
 namespace {
@@ -23,7 +27,8 @@ namespace {
 // A thread that has a cache with free blocks in it until it is told to end.
 class IdleThread {
  public:
-  IdleThread() : thread_([this] { Body(); }) {
+  // `freed`, if not null, is set to a block that it has freed.
+  explicit IdleThread(void** freed = nullptr) : freed_(freed), thread_([this] { Body(); }) {
     while (!ready_.load()) std::this_thread::yield();
   }
   ~IdleThread() {
@@ -38,6 +43,7 @@ class IdleThread {
     std::vector<void*> blocks;
     for (int i = 0; i < 500; ++i) blocks.push_back(cma_malloc(64));
     for (void* block : blocks) cma_free(block);
+    if (freed_ != nullptr) *freed_ = blocks.back();
     cache_ = t_cache;
     ready_ = true;
     while (!end_.load()) std::this_thread::yield();
@@ -46,6 +52,7 @@ class IdleThread {
   std::atomic<bool> ready_{false};
   std::atomic<bool> end_{false};
   ThreadCache* cache_ = nullptr;
+  void** const freed_;
   std::thread thread_;
 };
 
@@ -113,19 +120,34 @@ TEST_F(ForkTest, AThreadThatHoldsALockMayFork) {
   for (const size_t bytes : {64u, 5000u, 100'000u, 3'000'000u}) cma_free(cma_malloc(bytes));
 }
 
-TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
+// Whether what is cached and what is live are as the figures say.
+bool HasAsMuch(const cma_stats& as) {
+  cma_stats stats;
+  cma_get_stats(&stats);
+  return stats.threads == 1 && stats.live_bytes == as.live_bytes &&
+         stats.thread_cached_bytes == as.thread_cached_bytes;
+}
+
+cma_stats Stats() {
+  cma_stats stats;
+  cma_get_stats(&stats);
+  return stats;
+}
+
+TEST_F(ForkTest, TheChildHasTheCachesOfLostThreadsUntilItGivesThemBack) {
   const IdleThread first;
   const IdleThread second;
   ASSERT_EQ(g_caches.Count().caches, 3u);
-  cma_stats before;
-  cma_get_stats(&before);
+  const cma_stats before = Stats();
 
   EXPECT_EQ(StatusOfChild([&] {
-              cma_stats stats;
-              cma_get_stats(&stats);
-              if (stats.threads != 1) return 1;
-              if (stats.live_bytes != before.live_bytes) return 2;
-              if (stats.thread_cached_bytes >= before.thread_cached_bytes) return 3;
+              if (!HasAsMuch(before)) return 1;
+              for (int i = 0; i < 2; ++i) {
+                if (!EmptyMarkedCache(true)) return 2;
+              }
+              if (EmptyMarkedCache(true)) return 3;
+              if (Stats().live_bytes != before.live_bytes) return 4;
+              if (Stats().thread_cached_bytes >= before.thread_cached_bytes) return 5;
               return 0;
             }),
             0);
@@ -133,15 +155,79 @@ TEST_F(ForkTest, TheChildGivesTheCachesOfLostThreadsBack) {
   EXPECT_EQ(g_caches.Count().caches, 3u);
 }
 
-TEST_F(ForkTest, TheChildGivesTheCachesOfEndedThreadsBack) {
+TEST_F(ForkTest, TheChildGivesThemBackOneAtATimeAsItAllocates) {
+  const IdleThread first;
+  const IdleThread second;
+  const cma_stats before = Stats();
+
+  EXPECT_EQ(StatusOfChild([&] {
+              size_t falls = 0;
+              size_t cached = Stats().thread_cached_bytes;
+              for (uint32_t i = 0; i < 4 * kStepEvents; ++i) {
+                ++t_cache->events;
+                if (t_cache->events % kStepEvents == 0) DoWhatIsDue(t_cache);
+                falls += Stats().thread_cached_bytes < cached ? 1 : 0;
+                cached = Stats().thread_cached_bytes;
+              }
+              return falls == 2 && Stats().live_bytes == before.live_bytes ? 0 : 1;
+            }),
+            0);
+}
+
+TEST_F(ForkTest, TheChildGivesThemBackWhenAllThatIsFreeIsToGo) {
+  const IdleThread first;
+  const IdleThread second;
+
+  EXPECT_EQ(StatusOfChild([] {
+              cma_malloc_trim(0);
+              return EmptyMarkedCache(true) ? 1 : 0;
+            }),
+            0);
+}
+
+TEST_F(ForkTest, AChildOfTheChildHasThemAsWell) {
+  const IdleThread lost;
+  const cma_stats before = Stats();
+
+  EXPECT_EQ(StatusOfChild([&] {
+              return StatusOfChild([&] {
+                if (!HasAsMuch(before)) return 1;
+                return EmptyMarkedCache(true) && !EmptyMarkedCache(true) ? 0 : 2;
+              });
+            }),
+            0);
+}
+
+TEST_F(ForkTest, ThreadsOfTheChildDoNotTakeThemOver) {
+  const IdleThread lost;
+
+  EXPECT_EQ(StatusOfChild([&lost] {
+              const IdleThread other;
+              return other.cache() != lost.cache() && EmptyMarkedCache(true) ? 0 : 1;
+            }),
+            0);
+}
+
+TEST_F(ForkTest, TheChildKnowsWhatALostThreadHasFreed) {
+  void* block = nullptr;
+  const IdleThread lost(&block);
+
+  const int status = StatusOfChild([&block] {
+    freopen("/dev/null", "w", stderr);
+    return cma_malloc_usable_size(cma_test::Opaque(block)) != 0 ? 1 : 2;
+  });
+
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+TEST_F(ForkTest, TheChildHasTheCachesOfEndedThreadsAsItsParent) {
   { const IdleThread ended; }
   ASSERT_EQ(g_caches.Count().caches, 1u);
 
   EXPECT_EQ(StatusOfChild([] {
-              cma_stats stats;
-              cma_get_stats(&stats);
+              if (EmptyMarkedCache(true)) return 1;
               g_caches.MarkParked();
-              return g_caches.TakeMarked() == nullptr && stats.threads == 1 ? 0 : 1;
+              return EmptyMarkedCache(true) && Stats().threads == 1 ? 0 : 2;
             }),
             0);
 
@@ -155,7 +241,10 @@ TEST_F(ForkTest, TheChildLeavesACacheAloneThatWasBeingChanged) {
   Cursor& top = lost.cache()->lists[ClassOf(64)];
   top = top + 1000;  // as if in the middle of something
 
-  const int status = StatusOfChild([] { return g_caches.Count().caches == 1 ? 0 : 1; });
+  const int status = StatusOfChild([] {
+    if (g_caches.TakeMarked() != nullptr) return 2;
+    return g_caches.Count().caches == 1 ? 0 : 1;
+  });
 
   top = top - 1000;
   lost.cache()->in_slow_path = false;
