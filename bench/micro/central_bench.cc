@@ -3,7 +3,10 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "micro/quiet_heap.h"
@@ -101,6 +104,42 @@ void BM_MetadataTakeThenGive(State& state) {
   }
 }
 BENCHMARK(BM_MetadataTakeThenGive)->ArgName("bytes")->Arg(64)->Arg(2048)->Arg(8192);
+
+// What another thread gives back, each time: the taking is timed.
+void BM_MetadataTakeHereGiveElsewhere(State& state) {
+  Metadata& metadata = QuietHeap().metadata;
+  const size_t bytes = BytesOf(state);
+  std::vector<void*> pieces(4000);
+  std::atomic<int> turns_of_giver{0};  // odd: it is its turn
+  std::atomic<bool> is_over{false};
+  std::thread giver([&] {
+    for (int turn = 1;; turn += 2) {
+      while (turns_of_giver.load() != turn) std::this_thread::yield();
+      if (is_over.load()) return;
+      for (void* const piece : pieces) metadata.Give(piece, bytes);
+      turns_of_giver.store(turn + 1);
+    }
+  });
+  for (auto _ : state) {
+    const auto start = std::chrono::steady_clock::now();
+    for (void*& piece : pieces) piece = metadata.Take(bytes);
+    const std::chrono::duration<double> taking = std::chrono::steady_clock::now() - start;
+    state.SetIterationTime(taking.count() / static_cast<double>(pieces.size()));
+    const int turn = turns_of_giver.load() + 1;
+    turns_of_giver.store(turn);
+    while (turns_of_giver.load() == turn) std::this_thread::yield();
+  }
+  is_over.store(true);
+  turns_of_giver.fetch_add(1);
+  giver.join();
+}
+BENCHMARK(BM_MetadataTakeHereGiveElsewhere)
+    ->ArgName("bytes")
+    ->Arg(64)
+    ->Arg(128)
+    ->Arg(1024)
+    ->Iterations(1000)
+    ->UseManualTime();
 
 // From the cache of huge blocks and back to it.
 void BM_HugeTakeThenGive(State& state) {
