@@ -24,15 +24,35 @@ Metadata::Shelf& Metadata::OwnShelf() {
   return shelves_[OsThreadIdentity() * kScatter >> (64 - std::bit_width(kShelves - 1))];
 }
 
-void* Metadata::TakeFree(Shelf& shelf, size_t index) {
-  FreePiece* const piece = shelf.free[index];
-  if (piece != nullptr) shelf.free[index] = piece->next;
-  return piece;
+void Metadata::Put(Shelf& shelf, size_t index, FreePiece* piece) {
+  piece->next = shelf.free[index].load(std::memory_order_relaxed);
+  shelf.free[index].store(piece, std::memory_order_relaxed);
 }
 
-void* Metadata::TakeFrom(Shelf& shelf, size_t index) {
-  void* const piece = TakeFree(shelf, index);
-  return piece != nullptr ? piece : Carve(shelf, kSmallestPiece << index);
+bool Metadata::AddChunk(Shelf& shelf) {
+  std::byte* const chunk = os_->map(shelf.chunk_bytes);
+  if (chunk == nullptr) return false;
+  CountMapped(shelf.chunk_bytes);
+  shelf.chunk = chunk;  // the tail of the old chunk, under one piece, is given up
+  shelf.chunk_left = shelf.chunk_bytes;
+  shelf.chunk_bytes = std::min(2 * shelf.chunk_bytes, kMostChunkBytes);
+  return true;
+}
+
+// What is free, or a new piece; nullptr if others are to be asked, or the OS has refused. Apart, as
+// two copies would not fit among what small programs run.
+[[gnu::noinline]] void* Metadata::TakeFrom(Shelf& shelf, size_t index) {
+  if (FreePiece* const piece = shelf.free[index].load(std::memory_order_relaxed)) {
+    shelf.free[index].store(piece->next, std::memory_order_relaxed);
+    return piece;
+  }
+  const size_t bytes = kSmallestPiece << index;
+  if (shelf.chunk == nullptr) AddChunk(shelf);
+  if (shelf.chunk_left < bytes || (shelf.asks & BitOf(index)) != 0) return nullptr;
+  std::byte* const piece = shelf.chunk;
+  shelf.chunk += bytes;
+  shelf.chunk_left -= bytes;
+  return piece;
 }
 
 void* Metadata::Take(size_t bytes) {
@@ -42,7 +62,7 @@ void* Metadata::Take(size_t bytes) {
     LockGuard guard(shelf.lock);
     if (void* piece = TakeFrom(shelf, index); piece != nullptr) return piece;
   }
-  return TakeFromOthers(index);
+  return TakeOneMore(shelf, index);
 }
 
 void* Metadata::TakeChain(size_t bytes, size_t count) {
@@ -51,16 +71,53 @@ void* Metadata::TakeChain(size_t bytes, size_t count) {
   FreePiece* first = nullptr;
   {
     LockGuard guard(shelf.lock);
-    for (; count != 0; --count) {
+    for (size_t i = 0; i < count; ++i) {
       auto* const piece = static_cast<FreePiece*>(TakeFrom(shelf, index));
       if (piece == nullptr) break;
       piece->next = first;
       first = piece;
     }
   }
-  if (first != nullptr) return first;
-  first = static_cast<FreePiece*>(TakeFromOthers(index));
-  if (first != nullptr) first->next = nullptr;
+  return first != nullptr ? first : TakeMore(shelf, index, count);
+}
+
+// Up to `count` pieces of the first shelf that has any.
+Metadata::FreePiece* Metadata::TakeFromOthers(size_t index, size_t count) {
+  for (Shelf& shelf : shelves_) {
+    // Relaxed: nothing is read through it, and what is given in this moment is found the next time.
+    if (shelf.free[index].load(std::memory_order_relaxed) == nullptr) continue;
+    LockGuard guard(shelf.lock);
+    FreePiece* const first = shelf.free[index].load(std::memory_order_relaxed);
+    if (first == nullptr) continue;
+    FreePiece* last = first;
+    while (--count != 0 && last->next != nullptr) last = last->next;
+    shelf.free[index].store(last->next, std::memory_order_relaxed);
+    last->next = nullptr;
+    return first;
+  }
+  return nullptr;
+}
+
+// After TakeFrom(): up to `count` pieces from the others, or a single new one.
+Metadata::FreePiece* Metadata::TakeMore(Shelf& shelf, size_t index, size_t count) {
+  if (FreePiece* const first = TakeFromOthers(index, count)) return first;
+  LockGuard guard(shelf.lock);
+  if (shelf.chunk == nullptr) return nullptr;  // the first one has just been refused
+  shelf.asks &= static_cast<uint16_t>(~BitOf(index));
+  // Others of the same shelf may have been here meanwhile.
+  auto* piece = static_cast<FreePiece*>(TakeFrom(shelf, index));
+  if (piece == nullptr && AddChunk(shelf)) {
+    shelf.asks = static_cast<uint16_t>(~BitOf(index));
+    piece = static_cast<FreePiece*>(TakeFrom(shelf, index));
+  }
+  if (piece != nullptr) piece->next = nullptr;
+  return piece;
+}
+
+void* Metadata::TakeOneMore(Shelf& shelf, size_t index) {
+  const size_t bytes = kSmallestPiece << index;
+  FreePiece* const first = TakeMore(shelf, index, std::max<size_t>(kTogetherBytes / bytes, 1));
+  if (first != nullptr && first->next != nullptr) GiveChain(first->next, bytes);
   return first;
 }
 
@@ -70,43 +127,15 @@ void Metadata::GiveChain(void* first, size_t bytes) {
   LockGuard guard(shelf.lock);
   for (auto* piece = static_cast<FreePiece*>(first); piece != nullptr;) {
     FreePiece* const next = piece->next;
-    piece->next = shelf.free[index];
-    shelf.free[index] = piece;
+    Put(shelf, index, piece);
     piece = next;
   }
 }
 
-// The OS refuses memory.
-void* Metadata::TakeFromOthers(size_t index) {
-  for (Shelf& shelf : shelves_) {
-    LockGuard guard(shelf.lock);
-    if (void* piece = TakeFree(shelf, index); piece != nullptr) return piece;
-  }
-  return nullptr;
-}
-
 void Metadata::Give(void* memory, size_t bytes) {
-  const size_t index = SizeIndex(bytes);
   Shelf& shelf = OwnShelf();
   LockGuard guard(shelf.lock);
-  auto* piece = static_cast<FreePiece*>(memory);
-  piece->next = shelf.free[index];
-  shelf.free[index] = piece;
-}
-
-void* Metadata::Carve(Shelf& shelf, size_t bytes) {
-  if (shelf.chunk_left < bytes) {
-    std::byte* chunk = os_->map(shelf.chunk_bytes);
-    if (chunk == nullptr) return nullptr;
-    CountMapped(shelf.chunk_bytes);
-    shelf.chunk = chunk;  // the tail of the old chunk, under one piece, is given up
-    shelf.chunk_left = shelf.chunk_bytes;
-    shelf.chunk_bytes = std::min(2 * shelf.chunk_bytes, kMostChunkBytes);
-  }
-  std::byte* piece = shelf.chunk;
-  shelf.chunk += bytes;
-  shelf.chunk_left -= bytes;
-  return piece;
+  Put(shelf, SizeIndex(bytes), static_cast<FreePiece*>(memory));
 }
 
 bool Metadata::AcquireAllForFork() {

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include <algorithm>
+#include <latch>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
@@ -21,8 +23,35 @@ using cma_test::IsZero;
 using cma_test::KeyOfAddress;
 using cma_test::kIntact;
 
+// Several at once, so that hardly all have the shelf of the thread that takes.
+constexpr size_t kGivers = 4;
+
 class MetadataTest : public testing::Test {
  protected:
+  std::vector<void*> TakeMany(size_t count, size_t bytes) {
+    std::vector<void*> pieces(count);
+    for (void*& piece : pieces) piece = metadata_.Take(bytes);
+    return pieces;
+  }
+
+  // Other threads give it all back.
+  void GiveElsewhere(const std::vector<void*>& pieces, size_t bytes) {
+    ForEachElsewhere(pieces, [&](void* piece) { metadata_.Give(piece, bytes); });
+  }
+
+  template <typename F>
+  static void ForEachElsewhere(const std::vector<void*>& pieces, F give) {
+    std::latch all_live(kGivers);
+    std::vector<std::thread> givers;
+    for (size_t t = 0; t < kGivers; ++t) {
+      givers.emplace_back([&, t] {
+        all_live.arrive_and_wait();
+        for (size_t i = t; i < pieces.size(); i += kGivers) give(pieces[i]);
+      });
+    }
+    for (std::thread& giver : givers) giver.join();
+  }
+
   FakeOs os_;
   Metadata metadata_{os_.ops()};
 };
@@ -63,6 +92,64 @@ TEST_F(MetadataTest, TakingAndGivingForEverNeedsNoMoreMemory) {
   for (int i = 0; i < 10'000; ++i) metadata_.Give(metadata_.Take(1000), 1000);
 
   EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
+TEST_F(MetadataTest, TakingHereAndGivingElsewhereNeedsNoMoreMemory) {
+  for (const size_t bytes : {64, 1000, 8192}) {
+    GiveElsewhere(TakeMany(1000, bytes), bytes);
+    const size_t before = metadata_.mapped_bytes();
+
+    for (int i = 0; i < 20; ++i) GiveElsewhere(TakeMany(1000, bytes), bytes);
+
+    EXPECT_EQ(metadata_.mapped_bytes(), before);
+  }
+}
+
+TEST_F(MetadataTest, TakingChainsHereAndGivingThemElsewhereNeedsNoMoreMemory) {
+  const auto TakeAndGive = [&] {
+    std::vector<void*> chains(100);
+    for (void*& chain : chains) chain = metadata_.TakeChain(200, 16);
+    ForEachElsewhere(chains, [&](void* chain) { metadata_.GiveChain(chain, 200); });
+  };
+  TakeAndGive();
+  const size_t before = metadata_.mapped_bytes();
+
+  for (int i = 0; i < 20; ++i) TakeAndGive();
+
+  EXPECT_EQ(metadata_.mapped_bytes(), before);
+}
+
+TEST_F(MetadataTest, WhatASizeMapsIsNotUsedUpByOneThatOthersHave) {
+  constexpr size_t kPieces = 5000;
+  for (int i = 0; i < 2; ++i) GiveElsewhere(TakeMany(kPieces, 128), 128);
+  const size_t before = metadata_.mapped_bytes();
+
+  for (int i = 0; i < 20; ++i) {
+    for (int kept = 0; kept < 10; ++kept) ASSERT_NE(metadata_.Take(64), nullptr);
+    GiveElsewhere(TakeMany(kPieces, 128), 128);
+  }
+
+  EXPECT_LE(metadata_.mapped_bytes() - before, 256 * kKiB);
+}
+
+TEST_F(MetadataTest, AChainOfWhatOthersGaveIsNoLongerThanAskedFor) {
+  // Until the chunk is used up.
+  std::vector<void*> pieces = TakeMany(64 * kKiB / 256, 200);
+  GiveElsewhere(pieces, 200);
+  std::sort(pieces.begin(), pieces.end());
+  std::set<void*> seen;
+
+  while (seen.size() < pieces.size()) {
+    void* chain = metadata_.TakeChain(200, 3);
+    ASSERT_NE(chain, nullptr);
+    for (size_t length = 1; chain != nullptr; memcpy(&chain, chain, sizeof chain), ++length) {
+      ASSERT_LE(length, 3u);
+      ASSERT_TRUE(std::binary_search(pieces.begin(), pieces.end(), chain));
+      ASSERT_TRUE(seen.insert(chain).second);
+    }
+  }
+
+  EXPECT_EQ(os_.calls(FakeOs::kMap), 1u);
 }
 
 TEST_F(MetadataTest, AChainHasWhatWasGivenBackAndNewPieces) {
@@ -149,9 +236,12 @@ TEST_F(MetadataTest, EachThreadMapsLittleAtFirst) {
 }
 
 TEST_F(MetadataTest, AllLocksAreHeldForAForkAndReleased) {
+  GiveElsewhere(TakeMany(1000, 128), 128);
   EXPECT_TRUE(metadata_.AcquireAllForFork());
   EnterForkWindow();
   EXPECT_NE(metadata_.Take(64), nullptr);  // the forking thread may
+  const std::vector<void*> many = TakeMany(2000, 128);
+  EXPECT_EQ(std::count(many.begin(), many.end(), nullptr), 0);
   LeaveForkWindow();
   metadata_.ReleaseAllAfterFork();
 
@@ -200,6 +290,46 @@ TEST_F(MetadataTest, ThreadsNeverGetTheSameTable) {
   for (const std::vector<void*>& mine : taken) all.insert(all.end(), mine.begin(), mine.end());
   std::sort(all.begin(), all.end());
   EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
+}
+
+TEST_F(MetadataTest, PairsOfThreadsThatTakeAndGiveNeedLittle) {
+  constexpr size_t kPairs = 2;
+  constexpr size_t kTables = 5'000;
+  constexpr size_t kInHand = 100;
+  struct Hand {
+    std::mutex mutex;
+    std::vector<void*> tables;
+  };
+  std::vector<Hand> hands(kPairs);
+  std::vector<std::thread> threads;
+
+  for (Hand& hand : hands) {
+    threads.emplace_back([&] {
+      for (size_t taken = 0; taken < kTables; std::this_thread::yield()) {
+        std::lock_guard guard(hand.mutex);
+        for (; taken < kTables && hand.tables.size() < kInHand; ++taken) {
+          void* const table = metadata_.Take(512);
+          FillPattern(table, 512, KeyOfAddress(table));
+          hand.tables.push_back(table);
+        }
+      }
+    });
+    threads.emplace_back([&] {
+      for (size_t given = 0; given < kTables; std::this_thread::yield()) {
+        std::lock_guard guard(hand.mutex);
+        for (void* const table : hand.tables) {
+          EXPECT_EQ(FindDamage(table, 512, KeyOfAddress(table)), kIntact);
+          metadata_.Give(table, 512);
+        }
+        given += hand.tables.size();
+        hand.tables.clear();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  // Two chunks for each that takes; all tables together would be 5 MiB.
+  EXPECT_LE(metadata_.mapped_bytes(), kPairs * (64 + 128) * kKiB);
 }
 
 }  // namespace
