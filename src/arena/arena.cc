@@ -96,7 +96,7 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth
     const uint16_t touched = slab->touched_pages;
     n += TakeFromSlab(slab, end - n, want - n);
     if (slab->touched_pages != touched && slabs_of_class_[c] > 1 && ahead != nullptr) {
-      FetchAhead(slab, touched, *(end - n), ahead);
+      FetchAhead(slab, touched, end[-1], ahead);
     }
     Relist(slab);
   }

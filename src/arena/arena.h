@@ -229,7 +229,7 @@ class alignas(kIsolation) Arena {
   Slab* FullestSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Slab* AddSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void RemoveSlab(Slab* slab) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void FetchAhead(Slab* slab, uint16_t touched, std::byte* last, PageRange* ahead)
+  void FetchAhead(Slab* slab, uint16_t touched, std::byte* next, PageRange* ahead)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   void FetchAhead(const Run& run, size_t untouched, PageRange* ahead)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

@@ -15,9 +15,9 @@
 
 namespace cma {
 
-// Pages of a slab were used for the first time since it had `touched`, the last one by the block
-// `last`: those that follow come with them.
-void Arena::FetchAhead(Slab* slab, uint16_t touched, std::byte* last, PageRange* ahead) {
+// Pages of a slab were used for the first time since it had `touched`: those that follow come with
+// them. Of the blocks that were taken the program gets `next` next.
+void Arena::FetchAhead(Slab* slab, uint16_t touched, std::byte* next, PageRange* ahead) {
   if (g_options.populate == 0 || ahead->bytes != 0) return;
   const unsigned shift = OsPageShift();
   const auto first =
@@ -26,7 +26,7 @@ void Arena::FetchAhead(Slab* slab, uint16_t touched, std::byte* last, PageRange*
   if (touched >> first != 0) return;
   // A page is written if a block begins in it. Where few do, it takes more to tell.
   if (slab->block_bytes > DenseWrites::kMoreThan &&
-      !dense_writes_.ExpectedOf(runs_.central().os(), last, slab->block_bytes)) {
+      !dense_writes_.ExpectedOf(runs_.central().os(), next, slab->block_bytes)) {
     return;
   }
   const size_t end = (BlockBytes(*slab) + OsPageBytes() - 1) >> shift;

@@ -4,11 +4,20 @@
 
 #include <algorithm>
 
+#include "base/constants.h"
+
 namespace cma {
 namespace {
 
 // What no program writes there, but by chance.
 constexpr uint32_t kMark = 0x8c5f'a3d1;
+
+// Where in a block. Who writes a byte of each page as a rule does so from the block's first one on,
+// and a block may be an eighth longer than the program has asked for.
+constexpr size_t MarkAt(size_t bytes) {
+  return RoundDown(bytes - bytes / 8 - sizeof kMark, kMinPageBytes);
+}
+static_assert(MarkAt(DenseWrites::kMoreThan + 1) != 0);  // that one is written in any case
 
 }  // namespace
 
@@ -34,15 +43,8 @@ bool DenseWrites::ExpectedOf(const OsOps& os, std::byte* block, size_t bytes) {
   Look(os, size);
   if (size.mark == nullptr && size.since >= BetweenMarks(size)) {
     size.since = 0;
-    // In the last page that no other block has a part of, at its beginning: what the program has
-    // asked for may end before the page does. The first page it writes in any case.
-    std::byte* const page =
-        block + (RoundDown(AddressOf(block) + bytes, OsPageBytes()) - AddressOf(block)) -
-        OsPageBytes();
-    if (page > block) {
-      memcpy(page, &kMark, sizeof kMark);
-      size.mark = page;
-    }
+    size.mark = block + MarkAt(bytes);
+    memcpy(size.mark, &kMark, sizeof kMark);
     return false;
   }
   return size.written == kEnough;

@@ -98,8 +98,8 @@ class HugeBlocksTest : public cma_test::HeapFixture {
   }
 };
 
-TEST_F(HugeBlocksTest, ABlockIsZeroUntouchedAndOfWholePages) {
-  std::byte* const block = Take(3 * kMiB + 1);
+TEST_F(HugeBlocksTest, AZeroBlockIsUntouchedAndOfWholePages) {
+  std::byte* const block = huge_.Take(3 * kMiB + 1, 16, Contents::kZero);
 
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(AddressOf(block) % OsPageBytes(), 0u);
