@@ -17,7 +17,6 @@
 #include "arena/block_list.h"
 #include "arena/parcel.h"
 #include "base/constants.h"
-#include "central/dense_writes.h"
 #include "runs/run_heap.h"
 #include "slabs/size_classes.h"
 #include "slabs/slab.h"
@@ -299,7 +298,6 @@ class alignas(kIsolation) Arena {
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
   std::array<uint32_t, kSmallClasses> slabs_of_class_ ABSL_GUARDED_BY(lock_) = {};  // not mixed
-  DenseWrites dense_writes_ ABSL_GUARDED_BY(lock_);
   size_t slab_block_bytes_ ABSL_GUARDED_BY(lock_) = 0;  // of all blocks in slabs, lent or free
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;

@@ -26,7 +26,7 @@ void Arena::FetchAhead(Slab* slab, uint16_t touched, std::byte* next, PageRange*
   if (touched >> first != 0) return;
   // A page is written if a block begins in it. Where few do, it takes more to tell.
   if (slab->block_bytes > DenseWrites::kMoreThan &&
-      !dense_writes_.ExpectedOf(runs_.central().os(), next, slab->block_bytes)) {
+      !runs_.dense_writes().ExpectedOf(runs_.central().os(), next, slab->block_bytes)) {
     return;
   }
   const size_t end = (BlockBytes(*slab) + OsPageBytes() - 1) >> shift;
@@ -44,7 +44,7 @@ void Arena::FetchAhead(const Run& run, size_t untouched, PageRange* ahead) {
       untouched * page < run.bytes() / 2) {
     return;
   }
-  if (!dense_writes_.ExpectedOf(runs_.central().os(), run.address(), run.bytes())) return;
+  if (!runs_.dense_writes().ExpectedOf(runs_.central().os(), run.address(), run.bytes())) return;
   const size_t first = RoundDown(size_t{run.start} << kGranuleShift, page);
   const size_t end = RoundUp(size_t{run.end()} << kGranuleShift, page);
   const PageRange pages = {run.superblock->base + first, end - first};

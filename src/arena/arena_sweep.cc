@@ -47,6 +47,8 @@ struct Arena::Sweep {
 bool Arena::ReturnPages(Superblock* superblock, size_t first, size_t last) {
   const size_t page = OsPageBytes();
   const bool lazily = g_options.madv_free != 0;
+  runs_.dense_writes().Settle(runs_.central().os(), superblock->base + first * page,
+                              (last - first) * page);
   if (!runs_.central().os().decommit(superblock->base + first * page, (last - first) * page,
                                      lazily)) {
     return false;

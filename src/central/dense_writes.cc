@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/constants.h"
+#include "options/options.h"
 
 namespace cma {
 namespace {
@@ -28,12 +29,22 @@ uint8_t DenseWrites::BetweenMarks(const Size& size) {
 
 void DenseWrites::Look(const OsOps& os, Size& size) {
   if (size.mark == nullptr || !IsPowerOfTwo(size.since)) return;
-  const bool written = os.differs(size.mark, kMark);
+  // Where freed blocks are cleared it is not the program that has written a zero.
+  const bool written =
+      os.differs(size.mark, kMark) && (g_options.zero_on_free == 0 || os.differs(size.mark, 0));
   if (!written && size.since < kPatience) return;
   size.written = written ? std::min<uint8_t>(size.written + 1, kEnough) : 0;
   size.is_sparse = !written;
   size.mark = nullptr;
   size.since = 0;
+}
+
+void DenseWrites::Settle(const OsOps& os, const std::byte* start, size_t bytes) {
+  for (Size& size : sizes_) {
+    if (size.mark < start || size.mark >= start + bytes) continue;
+    size.since = kPatience;
+    Look(os, size);
+  }
 }
 
 bool DenseWrites::ExpectedOf(const OsOps& os, std::byte* block, size_t bytes) {

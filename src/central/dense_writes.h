@@ -29,6 +29,10 @@ class DenseWrites {
   // not it may get a page of its memory here, for the mark. REQUIRES: bytes > kMoreThan.
   bool ExpectedOf(const OsOps& os, std::byte* block, size_t bytes);
 
+  // Whole pages are about to lose their memory, or their place: what is marked in them is decided.
+  // No mark is looked at where it is not the owner's any longer.
+  void Settle(const OsOps& os, const std::byte* start, size_t bytes);
+
  private:
   // Blocks in a row that were written before the next ones are expected to be. kv_store/2 has 1.22
   // of the page faults with double, the same with half.

@@ -217,6 +217,7 @@ void HugeBlocks::Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
       return;
     }
   }
+  SettleMarks(block->start + bytes, rest);
   if (os_->unmap(block->start + bytes, rest)) {
     block->bytes = bytes;
     Uncommit(rest);
@@ -337,6 +338,7 @@ HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
 
 // REQUIRES: the block is leaving.
 void HugeBlocks::Empty(Block* block) {
+  SettleMarks(block->start, block->bytes);
   if (!os_->decommit(block->start, block->bytes, false)) return UnmapBlock(block);
   NoteReturned(block);
   block->holds_memory = false;

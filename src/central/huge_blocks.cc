@@ -130,6 +130,12 @@ void HugeBlocks::Populate(const Block* block, size_t from) {
   if (expected) os_->populate(block->start + from, bytes);
 }
 
+// Before a range loses its memory or its addresses.
+void HugeBlocks::SettleMarks(const std::byte* start, size_t bytes) {
+  LockGuard guard(lock_);
+  dense_writes_.Settle(*os_, start, bytes);
+}
+
 // A block that is on its way back to the OS is neither live nor does it wait. REQUIRES: the lock is
 // held if it waited, or both would be seen.
 void HugeBlocks::NoteLeaving(const Block* block) {
@@ -148,6 +154,7 @@ void HugeBlocks::NoteReturned(const Block* block) {
 
 // REQUIRES: it is leaving.
 void HugeBlocks::UnmapBlock(Block* block) {
+  SettleMarks(block->start, block->bytes);
   // Refused only where a mapping would have to be split beyond the limit: then at least the
   // memory goes back.
   if (!os_->unmap(block->start, block->bytes)) os_->decommit(block->start, block->bytes, false);
@@ -203,6 +210,7 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
 bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
   std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
   if (target == nullptr) return false;
+  SettleMarks(block->start, block->bytes);
   if (!os_->move(block->start, block->bytes, target, bytes)) {
     os_->unmap(target, bytes);
     return false;

@@ -150,6 +150,7 @@ class HugeBlocks {
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);
   void Populate(const Block* block, size_t from) ABSL_LOCKS_EXCLUDED(lock_);
+  void SettleMarks(const std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;

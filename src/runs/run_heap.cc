@@ -74,6 +74,7 @@ void RunHeap::RemoveSuperblock(Superblock* superblock) {
   superblocks_.Remove(superblock);
   --superblock_count_;
   if (empty_ == superblock) empty_ = nullptr;
+  dense_writes_.Settle(central_->os(), superblock->base, kSuperblockBytes);
   superblock->arena.store(kNoArena, std::memory_order_relaxed);
   central_->GiveSuperblock(superblock, central_->os().now());
 }

@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "central/central_heap.h"
+#include "central/dense_writes.h"
 #include "runs/boundary_tags.h"
 #include "runs/run_bins.h"
 
@@ -60,6 +61,9 @@ class RunHeap {
   IntrusiveList<Superblock>& superblocks() { return superblocks_; }
   CentralHeap& central() const { return *central_; }
 
+  // What the program does with blocks of these superblocks; of one that goes nothing is marked.
+  DenseWrites& dense_writes() { return dense_writes_; }
+
   size_t superblock_count() const { return superblock_count_; }
   // Any thread may ask.
   size_t free_granules() const { return free_granules_.load(std::memory_order_relaxed); }
@@ -89,6 +93,7 @@ class RunHeap {
   IntrusiveList<Superblock> superblocks_;
   size_t superblock_count_ = 0;
   std::atomic<size_t> free_granules_{0};
+  DenseWrites dense_writes_;
   // One empty superblock is kept, so that a program on the edge does not take and give all day.
   Superblock* empty_ = nullptr;
 };

@@ -167,6 +167,19 @@ TEST_F(ArenaPopulateRunsTest, RunsThatAreWrittenAreFetched) {
 
 TEST_F(ArenaPopulateRunsTest, RunsThatAreNotWrittenAreNot) { EXPECT_EQ(TakeRuns(40, 1), 0u); }
 
+TEST_F(ArenaPopulateRunsTest, RunsThatLoseTheirMemoryBeforeTheyAreWrittenAreNot) {
+  for (uint32_t round = 1; round <= 10; ++round) {
+    std::byte* const run = arena_.TakeRun(kBytes, 1, nullptr);
+    *run = std::byte{1};
+    arena_.GiveRun(RunOf(run));
+    bool pending = false;
+    Sweep(round, true, &pending);
+    ASSERT_EQ(CountPagesWithMemory(run, kBytes), 0u);
+  }
+
+  EXPECT_EQ(os_.calls(FakeOs::kPopulate), 0u);
+}
+
 TEST_F(ArenaPopulateRunsTest, ZeroedOnesAreLeftToTheProgram) {
   ASSERT_GT(TakeRuns(40, kBytes), 30u);
   ZeroPages zero_pages;

@@ -6,6 +6,7 @@
 #include "base/constants.h"
 #include "support/fake_os.h"
 #include "support/pages.h"
+#include "support/scoped_options.h"
 
 namespace cma {
 namespace {
@@ -92,6 +93,37 @@ TEST_F(DenseWritesTest, ABlockThatIsWrittenAFewBlocksLaterCounts) {
   }
 
   EXPECT_GT(expected, 0);
+}
+
+TEST_F(DenseWritesTest, MemoryThatGoesTellsNothingThatWasNotWritten) {
+  std::byte* const block = NextBlock();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(Expected(block)) << i;
+    Write(block, Writes::kOneByte);
+    dense_.Settle(os_.ops(), block, kBlockBytes);
+    ASSERT_TRUE(os_.ops().decommit(block, kBlockBytes, false));
+  }
+}
+
+TEST_F(DenseWritesTest, MemoryThatGoesAfterItWasWrittenCounts) {
+  std::byte* const block = NextBlock();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(Expected(block));
+    Write(block, Writes::kAll);
+    dense_.Settle(os_.ops(), block, kBlockBytes);
+    ASSERT_TRUE(os_.ops().decommit(block, kBlockBytes, false));
+  }
+  EXPECT_TRUE(Expected(block));
+}
+
+TEST_F(DenseWritesTest, WhatIsClearedWhenItIsFreedWasNotWritten) {
+  const cma_test::ScopedOptions options;
+  g_options.zero_on_free = 1;
+  std::byte* const block = NextBlock();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(Expected(block)) << i;
+    memset(block, 0, kBlockBytes);
+  }
 }
 
 TEST_F(DenseWritesTest, FewPagesAreMarkedWhereBlocksAreNotWritten) {

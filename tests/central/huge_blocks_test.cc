@@ -1321,6 +1321,18 @@ TEST_F(HugeBlocksTest, BlocksOfWhichOnePageIsWrittenAreNotFetched) {
   EXPECT_EQ(os_.calls(FakeOs::kPopulate), 0u);
 }
 
+TEST_F(HugeBlocksTest, BlocksThatLoseTheirMemoryBeforeTheyAreWrittenAreNotFetched) {
+  for (int i = 0; i < 10; ++i) {
+    std::byte* const block = Take(2 * kMiB);
+    *block = std::byte{1};
+    ASSERT_TRUE(huge_.Give(block));
+    huge_.Release(os_.now(), 0, kAll);
+    ASSERT_EQ(huge_.cached_bytes(), 0u);
+  }
+
+  EXPECT_EQ(os_.calls(FakeOs::kPopulate), 0u);
+}
+
 TEST_F(HugeBlocksTest, FreshZeroedBlocksAreNotFetched) {
   for (int i = 0; i < 6; ++i) FillPattern(Take(2 * kMiB), 2 * kMiB, 1);
   const size_t before = os_.calls(FakeOs::kPopulate);
