@@ -1,7 +1,6 @@
 // How many page faults a program has that fills its heap.
 #include <gtest/gtest.h>
 #include <linux/perf_event.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,19 +10,11 @@
 #include <vector>
 
 #include "preload/cma_in_use.h"
+#include "support/kernel_populates.h"
 
 namespace {
 
 using namespace cma_test;
-
-bool KernelPopulates() {
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  void* const start =
-      mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const bool populates = madvise(start, page, MADV_POPULATE_WRITE) == 0;
-  munmap(start, page);
-  return populates;
-}
 
 // Of this thread, in user mode: what getrusage() counts includes pages that were populated.
 class PageFaults {
@@ -67,7 +58,7 @@ double FaultsPerPage(const PageFaults& faults, size_t block_bytes) {
 
 TEST(PageFaultsTest, AGrowingHeapHasFewOfThem) {
   SKIP_WITHOUT_CMA();
-  if (!KernelPopulates()) GTEST_SKIP() << "this kernel populates nothing";
+  SKIP_WITHOUT_POPULATE();
   const PageFaults faults;
   if (!faults.AreCounted()) GTEST_SKIP() << "page faults cannot be counted here";
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "os/os_memory.h"
+#include "support/kernel_populates.h"
 
 namespace cma_test {
 
@@ -26,18 +27,6 @@ inline size_t CountPagesWithMemory(const void* start, size_t bytes) {
   for (const bool page : PagesWithMemory(start, bytes)) count += page ? 1 : 0;
   return count;
 }
-
-// Whether the kernel knows MADV_POPULATE_WRITE.
-inline bool KernelPopulates() {
-  const size_t page = cma::OsPageBytes();
-  void* const start =
-      mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const bool populates = madvise(start, page, MADV_POPULATE_WRITE) == 0;
-  munmap(start, page);
-  return populates;
-}
-#define SKIP_WITHOUT_POPULATE() \
-  if (!cma_test::KernelPopulates()) GTEST_SKIP() << "this kernel populates nothing"
 
 }  // namespace cma_test
 
