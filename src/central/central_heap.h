@@ -34,6 +34,8 @@ class CentralHeap {
   // which of its pages may hold memory; the others read as zero. Those for huge pages are small
   // ones after all where the OS has none, or gives them slowly.
   [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall) ABSL_LOCKS_EXCLUDED(lock_);
+  // Whether huge pages serve whatever a superblock is for, as small ones take too long.
+  bool SmallPagesAreDear() { return huge_pages_.AreDear(); }
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
   void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
 
@@ -114,7 +116,7 @@ class CentralHeap {
   IntrusiveList<Superblock> dirty_ ABSL_GUARDED_BY(lock_);       // newest first
   IntrusiveList<Superblock> clean_ ABSL_GUARDED_BY(lock_);
   IntrusiveList<Superblock> descriptors_ ABSL_GUARDED_BY(lock_);  // without address space
-  HugePages huge_pages_ ABSL_GUARDED_BY(lock_);
+  HugePages huge_pages_;
   // Descriptors ever made; written under lock_.
   std::atomic<uint32_t> count_{0};
   std::atomic<Superblock*> chunks_[kChunks] = {};

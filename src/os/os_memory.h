@@ -46,9 +46,8 @@ struct OsOps {
   void (*populate)(std::byte* start, size_t bytes);
   // Whether a word, aligned, is another than `expected`; false too where nothing is mapped.
   bool (*differs)(std::byte* word, uint32_t expected);
-  // Writes a zero to `byte`; whether its page was there in less time than small pages would take, 1
-  // ms for 2 MiB.
-  bool (*touches_quickly)(std::byte* byte);
+  // Writes a zero to `byte`; nanoseconds until its page was there.
+  int64_t (*touch)(std::byte* byte);
   // Changes the length of a mapping without moving it.
   Resized (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
   // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;

@@ -49,9 +49,14 @@ RunBins::Place RunHeap::FindAligned(uint32_t length, uint32_t alignment, Pages f
   return place.run.length != 0 ? place : bins_[1 - kind].FindAligned(length, alignment);
 }
 
+Pages RunHeap::PagesForNext(Pages best) const {
+  if (superblock_count_ == 0) return Pages::kSmall;
+  if (central_->SmallPagesAreDear()) return Pages::kHuge;
+  return superblock_count_ < kSmallArena ? Pages::kSmall : best;
+}
+
 bool RunHeap::AddSuperblock(Pages pages) {
-  if (superblock_count_ < kSmallArena) pages = Pages::kSmall;
-  Superblock* superblock = central_->TakeSuperblock(pages);
+  Superblock* superblock = central_->TakeSuperblock(PagesForNext(pages));
   if (superblock == nullptr) return false;
   superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
   superblock->needs_sweep = true;

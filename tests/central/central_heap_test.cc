@@ -129,7 +129,7 @@ TEST_F(CentralHeapTest, TheOptionTurnsHugePagesOff) {
 
 TEST_F(CentralHeapTest, WhatTheOsGivesSlowlyIsNotAskedForAgainForAWhile) {
   os_.GiveHugePages(true);
-  os_.TouchQuickly(false);
+  os_.TakePerHugePage(HugePages::kQuick);
 
   Superblock* const slow = central_.TakeSuperblock(Pages::kHuge);
 
@@ -138,11 +138,69 @@ TEST_F(CentralHeapTest, WhatTheOsGivesSlowlyIsNotAskedForAgainForAWhile) {
   EXPECT_EQ(os_.calls(FakeOs::kAdviseSmall), 1u);
   // One has come all the same.
   EXPECT_EQ(slow->touched.CountRange(0, kMinPagesPerSuperblock), kHugePageBytes / OsPageBytes());
-  os_.TouchQuickly(true);
+  os_.TakePerHugePage(HugePages::kQuick - 1);
   EXPECT_FALSE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
   EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
   os_.Advance(HugePages::kPause);
   EXPECT_TRUE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+}
+
+TEST_F(CentralHeapTest, SmallPagesAreDearWhereThereAreHugeOnesAndTheyTakeLong) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+  const size_t mapped = os_.mapped_bytes();
+
+  EXPECT_TRUE(central_.SmallPagesAreDear());
+  EXPECT_EQ(os_.mapped_bytes(), mapped);
+  g_options.huge_pages = 0;
+  EXPECT_FALSE(central_.SmallPagesAreDear());
+}
+
+TEST_F(CentralHeapTest, SmallPagesAreNotDearIfTheyComeQuickly) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear - 1);
+
+  EXPECT_FALSE(central_.SmallPagesAreDear());
+  os_.TakePerSmallPage(HugePages::kDear);
+  EXPECT_FALSE(central_.SmallPagesAreDear()) << "measured once";
+}
+
+TEST_F(CentralHeapTest, SmallPagesAreNotDearWhereThereAreNoOthers) {
+  os_.TakePerSmallPage(HugePages::kDear);
+
+  EXPECT_FALSE(central_.SmallPagesAreDear());
+}
+
+TEST_F(CentralHeapTest, SmallPagesThatCannotBeMeasuredAreNotDear) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+  os_.Refuse(FakeOs::kMap);
+
+  EXPECT_FALSE(central_.SmallPagesAreDear());
+}
+
+// A hundred pages of 10 us in 2 MiB would take as long as one page of 1 ms; all of them take 5 ms.
+TEST_F(CentralHeapTest, WhatIsSlowDependsOnTheSmallPages) {
+  constexpr int64_t kSmallPage = 10'000;
+  const auto all = static_cast<int64_t>(kHugePageBytes / OsPageBytes()) * kSmallPage;
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(kSmallPage);
+  os_.TakePerHugePage(all);
+
+  EXPECT_TRUE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+  os_.TakePerHugePage(2 * all);
+  EXPECT_TRUE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages) << "once may be by chance";
+  EXPECT_FALSE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+}
+
+TEST_F(CentralHeapTest, NowAndThenOneMayBeSlowWhereSmallPagesAreDear) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+
+  for (const int64_t time : {int64_t{1'000'000'000}, HugePages::kQuick, int64_t{1'000'000'000}}) {
+    os_.TakePerHugePage(time);
+    EXPECT_TRUE(central_.TakeSuperblock(Pages::kHuge)->has_huge_pages);
+  }
 }
 
 TEST_F(CentralHeapTest, ASuperblockChangesItsPagesWithItsUse) {

@@ -153,8 +153,8 @@ TEST_F(OsMemoryTest, ATouchWritesAZeroToItsPageOnly) {
   std::byte* const start = os_.map(2 * page_);
   FillPattern(start + page_, page_, 11);
 
-  kLinuxOs.touches_quickly(start);
-  kLinuxOs.touches_quickly(start + page_);
+  EXPECT_GE(kLinuxOs.touch(start), 0);
+  EXPECT_GE(kLinuxOs.touch(start + page_), 0);
 
   EXPECT_EQ(start[page_], std::byte{0});
   EXPECT_THAT(PagesWithMemory(start, 2 * page_), SizeIs(2));

@@ -280,6 +280,16 @@ TEST_F(HugePagesRunHeapTest, AHugePageIsTouchedAsAWhole) {
   EXPECT_EQ(superblock->touched.CountRange(0, kMinPagesPerSuperblock), 2 * whole);
 }
 
+TEST_F(RunHeapTest, WhereSmallPagesAreDearAllButTheFirstSuperblockHaveHugeOnes) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+
+  EXPECT_EQ(Take(kGranulesPerSuperblock).superblock->pages, Pages::kSmall);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+  EXPECT_EQ(Take(kGranulesPerSuperblock).superblock->pages, Pages::kHuge);
+  EXPECT_EQ(Take(kGranulesPerSuperblock).superblock->pages, Pages::kHuge);
+}
+
 TEST_F(RunHeapTest, ARunShrinksInPlaceAndItsRestMergesWithTheRight) {
   const auto [left, middle, right] = TakeThreeNeighbours(100);
   heap_->GiveRun(right);

@@ -63,8 +63,10 @@ class FakeOs {
   // Whether it says that it gives huge pages; at first it does not.
   void GiveHugePages(bool gives) { gives_huge_ = gives; }
 
-  // Whether it says that pages come quickly; at first they do.
-  void TouchQuickly(bool quickly) { touches_quickly_ = quickly; }
+  // How long it says that pages take, in ns: small ones, and those where huge ones were asked for
+  // last. At first they come quickly.
+  void TakePerSmallPage(int64_t time) { small_page_time_ = time; }
+  void TakePerHugePage(int64_t time) { huge_page_time_ = time; }
 
   // Is called in each decommit, whatever locks its caller holds.
   void OnDecommit(std::function<void()> hook) { on_decommit_ = std::move(hook); }
@@ -107,7 +109,9 @@ class FakeOs {
   size_t refuse_any_at_ = kNever;
   size_t refusals_ = 0;
   std::atomic<bool> gives_huge_{false};
-  std::atomic<bool> touches_quickly_{true};
+  std::atomic<int64_t> small_page_time_{500};
+  std::atomic<int64_t> huge_page_time_{100'000};
+  Range huge_ = {0, 0};  // where huge pages were asked for last
   std::atomic<uint32_t> cpu_{0};
   std::function<void()> on_decommit_;
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
