@@ -35,7 +35,7 @@ class CentralHeap {
   // ones after all where the OS has none, or gives them slowly.
   [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall) ABSL_LOCKS_EXCLUDED(lock_);
   // Whether huge pages serve whatever a superblock is for, as small ones take too long.
-  bool SmallPagesAreDear() { return huge_pages_.AreDear(); }
+  bool SmallPagesAreDear() { return huge_pages_.SmallOnesAreDear(); }
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
   void GiveSuperblock(Superblock* superblock, Milliseconds now) ABSL_LOCKS_EXCLUDED(lock_);
 

@@ -20,7 +20,12 @@ bool WantsHugePages(size_t bytes) {
 // Whole huge pages where they take at most one part in so many more. A block that ends within one
 // has small pages there, what is cut from it later begins so, and a cached block fits fewer others:
 // huge_blocks/1 has 2.8 times the page faults with double, 0.15 with half, in 1.03 of the memory.
+// Where small pages are dear it is that half.
 constexpr size_t kShareOfRounding = 8;
+
+// Where small pages are dear shorter blocks have huge ones too, which they share: they are cut from
+// so many bytes that are mapped together. No benchmark tells.
+constexpr size_t kMappedTogether = 16 * kMiB;
 
 // Up to so many bytes a block that must be zero is made so where it has memory. The program would
 // write to it in any case, as a rule, and pages from the OS take longer. Far longer ones it may
@@ -30,17 +35,19 @@ constexpr size_t kMostZeroed = 32 * kMiB;
 // Longer ones would take some milliseconds. No benchmark tells.
 constexpr size_t kMostPopulated = 32 * kMiB;
 
-// REQUIRES: bytes is a multiple of the page size.
-size_t WithWholeHugePages(size_t bytes) {
-  const size_t rounded = RoundUp(bytes, kHugePageBytes);
-  return WantsHugePages(bytes) && rounded - bytes <= bytes / kShareOfRounding ? rounded : bytes;
-}
-
 }  // namespace
 
 // Huge pages stay whole when a block is moved only if both places are aligned to them.
 size_t HugeBlocks::AlignmentFor(size_t bytes, size_t alignment) {
   return std::max(alignment, WantsHugePages(bytes) ? kHugePageBytes : OsPageBytes());
+}
+
+// REQUIRES: bytes is a multiple of the page size.
+size_t HugeBlocks::WithWholeHugePages(size_t bytes) {
+  if (!WantsHugePages(bytes)) return bytes;
+  const size_t more = RoundUp(bytes, kHugePageBytes) - bytes;
+  const size_t share = huge_pages_.SmallOnesAreDear() ? kShareOfRounding / 2 : kShareOfRounding;
+  return more <= bytes / share ? bytes + more : bytes;
 }
 
 // Makes the table before the first block; false if the OS refuses.
@@ -86,7 +93,36 @@ std::byte* HugeBlocks::MapCommitted(size_t bytes, size_t alignment) {
   return start;
 }
 
+// The first of several blocks that lie side by side in huge pages; nullptr if that is refused. The
+// others find their place among the addresses that wait.
+HugeBlocks::Block* HugeBlocks::MapWithRoom(size_t bytes) {
+  if (!Commit(bytes)) return nullptr;
+  std::byte* const start = MapAligned(*os_, kMappedTogether, kHugePageBytes);
+  Block* const block = start != nullptr ? NewBlock(start, bytes) : nullptr;
+  Block* const room = block != nullptr ? NewBlock(start + bytes, kMappedTogether - bytes) : nullptr;
+  if (room == nullptr) {
+    if (block != nullptr) metadata_->Give(block, sizeof *block);
+    if (start != nullptr) os_->unmap(start, kMappedTogether);
+    Uncommit(bytes);
+    return nullptr;
+  }
+  os_->advise_huge(start, kMappedTogether);
+  block->has_huge_pages = room->has_huge_pages = true;
+  room->holds_memory = false;
+  room->idle_since = os_->now();
+  {
+    LockGuard guard(lock_);
+    free_.Insert(room);
+  }
+  MakeRoom(bytes, UpTo::kPeak);
+  return block;
+}
+
 HugeBlocks::Block* HugeBlocks::MapNew(size_t bytes, size_t alignment, Contents contents) {
+  if (contents == Contents::kAny && bytes < kHugePageThreshold && alignment <= kHugePageBytes &&
+      KeepsFreed() && huge_pages_.SmallOnesAreDear()) {
+    if (Block* const block = MapWithRoom(bytes); block != nullptr) return block;
+  }
   alignment = AlignmentFor(bytes, alignment);
   std::byte* start = MapCommitted(bytes, alignment);
   if (start == nullptr) {
@@ -207,7 +243,16 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
   Split(block, old_bytes, os_->now());
 }
 
+// Whether its pages take less time to move than to copy. Where small pages are dear each takes as
+// long at its new place as a page fault; whole huge pages move as such.
+bool HugeBlocks::MovesQuickly(const Block* block) {
+  return (block->has_huge_pages && block->bytes >= kHugePageThreshold &&
+          AddressOf(block->start) % kHugePageBytes == 0) ||
+         !huge_pages_.SmallOnesAreDear();
+}
+
 bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
+  if (!MovesQuickly(block)) return false;
   std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
   if (target == nullptr) return false;
   SettleMarks(block->start, block->bytes);
@@ -264,7 +309,10 @@ std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   if (block == nullptr) return nullptr;
   bool resized = true;
   if (bytes > block->bytes) {
-    resized = Grow(block, bytes);
+    // Where it begins in a huge page it is to have all of it: grown by less, it gets small ones.
+    const bool whole = block->account == nullptr && huge_pages_.SmallOnesAreDear();
+    const size_t more = whole ? WithWholeHugePages(bytes) : bytes;
+    resized = Grow(block, more) || (more != bytes && Grow(block, bytes));
     NotePeak();
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());

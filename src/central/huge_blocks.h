@@ -15,6 +15,7 @@
 
 #include "central/account.h"
 #include "central/dense_writes.h"
+#include "central/huge_pages.h"
 #include "central/huge_ranges.h"
 #include "central/huge_slots.h"
 #include "central/huge_table.h"
@@ -30,7 +31,7 @@ class HugeBlocks {
  public:
   // `limit` counts the blocks that live, and what holds memory of the others, and may refuse.
   constexpr HugeBlocks(const OsOps& os, Metadata& metadata, MemoryLimit& limit)
-      : os_(&os), metadata_(&metadata), limit_(&limit), free_(metadata) {}
+      : os_(&os), metadata_(&metadata), limit_(&limit), huge_pages_(os), free_(metadata) {}
 
   // At least `bytes`, at a multiple of `alignment` and of the page size; nullptr if the OS
   // or the limit refuses. `kZero`: the block must read as zero. It is made so where memory waits
@@ -106,6 +107,7 @@ class HugeBlocks {
   using Block = HugeBlock;
 
   static size_t AlignmentFor(size_t bytes, size_t alignment);
+  size_t WithWholeHugePages(size_t bytes);
   bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
   void NotePeak() ABSL_LOCKS_EXCLUDED(lock_);
   void PutAway(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
@@ -146,8 +148,10 @@ class HugeBlocks {
   bool GrowByMore(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   Resized GrowHere(Block* block, size_t bytes);
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool MovesQuickly(const Block* block);
   bool GrowElsewhere(Block* block, size_t bytes);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* MapWithRoom(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);
   void Populate(const Block* block, size_t from) ABSL_LOCKS_EXCLUDED(lock_);
   void SettleMarks(const std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
@@ -163,6 +167,7 @@ class HugeBlocks {
   const OsOps* const os_;
   Metadata* const metadata_;
   MemoryLimit* const limit_;
+  HugePages huge_pages_;
   Lock lock_{LockRank::kHugeBlocks};
   HugeTable table_;
   HugeSlots slots_;

@@ -31,9 +31,9 @@ class HugePages {
   // gets nothing: small pages, as before. After one that came slowly it has taken the advice back.
   Got Ask(std::byte* start, size_t bytes, std::byte* first);
 
-  // Whether there are huge pages, and small ones take so long that one shall have them where they
-  // are half used. Measured when it is asked for the first time.
-  bool AreDear();
+  // Whether there are huge pages, and small ones take so long that huge ones serve for nearly
+  // everything.
+  bool SmallOnesAreDear();
 
   // From one that was slow until the next that is tried. With one in 10 s it does not matter if
   // that is slow too.
@@ -49,8 +49,6 @@ class HugePages {
  private:
   bool OsGivesHuge();
   bool IsTooSlow(int64_t time);
-  int64_t TimeOfSmallPage();
-  int64_t MeasureSmallPage() const;
 
   enum class Answer : uint8_t { kNotAsked, kNo, kYes };
 
@@ -58,7 +56,6 @@ class HugePages {
   std::atomic<Answer> os_gives_huge_{Answer::kNotAsked};
   std::atomic<Milliseconds> not_before_{0};
   std::atomic<bool> last_was_slow_{false};
-  std::atomic<int64_t> time_of_small_page_{0};  // ns; 0: not measured
 };
 
 }  // namespace cma

@@ -48,6 +48,9 @@ struct OsOps {
   bool (*differs)(std::byte* word, uint32_t expected);
   // Writes a zero to `byte`; nanoseconds until its page was there.
   int64_t (*touch)(std::byte* byte);
+  // Nanoseconds that a page fault takes where nothing interrupts it; 0 if the OS refuses a page to
+  // measure. Measured by the first call.
+  int64_t (*fault_time)();
   // Changes the length of a mapping without moving it.
   Resized (*resize)(std::byte* start, size_t old_bytes, size_t new_bytes);
   // Moves a mapping's pages onto [target, target + new_bytes), which is mapped and is replaced;

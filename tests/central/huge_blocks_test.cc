@@ -1302,6 +1302,128 @@ TEST_F(HugeBlocksTest, LargeBlocksAskForHugePagesUnlessThatIsOff) {
   EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
 }
 
+class DearPagesTest : public HugeBlocksTest {
+ protected:
+  DearPagesTest() {
+    os_.GiveHugePages(true);
+    os_.TakePerSmallPage(HugePages::kDear);
+  }
+};
+
+TEST_F(DearPagesTest, ShortBlocksLieSideBySideInHugePages) {
+  std::byte* const first = Take(3 * kMiB / 2);
+  std::byte* const second = Take(3 * kMiB);
+
+  EXPECT_EQ(AddressOf(first) % kHugePageBytes, 0u);
+  EXPECT_EQ(second, first + 3 * kMiB / 2);
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 1u);
+  EXPECT_EQ(os_.bytes(FakeOs::kAdviseHuge), 16 * kMiB);
+  EXPECT_EQ(os_.calls(FakeOs::kPopulate), 0u);
+  // Only they count as memory.
+  EXPECT_EQ(huge_.committed_bytes(), 9 * kMiB / 2);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(huge_.empty_bytes(), 16 * kMiB - 9 * kMiB / 2);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(DearPagesTest, WhereSmallPagesAreQuickEachShortBlockIsAlone) {
+  os_.TakePerSmallPage(HugePages::kDear - 1);
+
+  Take(3 * kMiB);
+
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(DearPagesTest, BlocksThatMayStayUnwrittenAreAlone) {
+  huge_.Take(3 * kMiB, 16, Contents::kZero);
+
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(DearPagesTest, WhereWhatIsFreedGoesAtOnceNoRoomWaits) {
+  g_options.release_delay_ms = 0;
+
+  Take(3 * kMiB);
+
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(DearPagesTest, WhereRoomIsRefusedABlockIsAlone) {
+  for (size_t nth = 1; nth <= 3; ++nth) {
+    SCOPED_TRACE(nth);
+    const size_t committed = huge_.committed_bytes();
+    UseUpMetadata();
+    os_.Refuse(FakeOs::kMap, nth);
+
+    std::byte* const block = Take(3 * kMiB);
+
+    if (block != nullptr) {
+      EXPECT_EQ(huge_.committed_bytes(), committed + 3 * kMiB);
+      FillPattern(block, 3 * kMiB, 1);
+    } else {
+      EXPECT_EQ(huge_.committed_bytes(), committed);
+    }
+    os_.RefuseNothing();
+    huge_.Release(os_.now() + kAge, 0, kAll);  // so that the next one needs room again
+    ExpectHeldIsMapped();
+  }
+}
+
+TEST_F(DearPagesTest, TheRoomGoesWhenNothingHasUsedItForAWhile) {
+  Take(3 * kMiB);
+  os_.Advance(kAge);
+
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 13 * kMiB);
+
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(DearPagesTest, OnlyWholeHugePagesMove) {
+  std::byte* const small = huge_.Take(3 * kMiB, 16, Contents::kZero);
+  std::byte* const parted = Take(3 * kMiB);
+  std::byte* const huge = Take(8 * kMiB);
+  FillPattern(huge, 8 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  EXPECT_EQ(huge_.Resize(small, 32 * kMiB), nullptr);
+  EXPECT_EQ(huge_.Resize(parted, 32 * kMiB), nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
+  std::byte* const moved = huge_.Resize(huge, 32 * kMiB);
+
+  ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
+  EXPECT_EQ(FindDamage(moved, 8 * kMiB, 1), kIntact);
+  EXPECT_EQ(huge_.BytesOf(small), 3 * kMiB);
+  EXPECT_EQ(huge_.BytesOf(parted), 3 * kMiB);
+}
+
+TEST_F(DearPagesTest, BlocksHaveWholeHugePagesForMore) {
+  std::byte* const block = Take(8 * kMiB - kMiB);
+  EXPECT_EQ(huge_.BytesOf(block), 8 * kMiB);
+  EXPECT_EQ(huge_.BytesOf(Take(4 * kMiB + 1)), 4 * kMiB + OsPageBytes());
+
+  std::byte* const grown = huge_.Resize(block, 8 * kMiB + 512 * kKiB);
+
+  ASSERT_NE(grown, nullptr);
+  EXPECT_EQ(huge_.BytesOf(grown), 10 * kMiB);
+}
+
+TEST_F(DearPagesTest, ABlockGrowsByWhatIsAskedForWhereMoreIsRefused) {
+  std::byte* const block = Take(8 * kMiB);
+  os_.Refuse(FakeOs::kResize);
+  os_.Refuse(FakeOs::kMap);
+
+  std::byte* const grown = huge_.Resize(block, 8 * kMiB + 512 * kKiB);
+
+  ASSERT_NE(grown, nullptr);
+  EXPECT_EQ(huge_.BytesOf(grown), 8 * kMiB + 512 * kKiB);
+  ExpectHeldIsMapped();
+}
+
 TEST_F(HugeBlocksTest, BlocksThatTheProgramWritesAreFetched) {
   const auto take = [this](int count) {
     const size_t before = os_.calls(FakeOs::kPopulate);

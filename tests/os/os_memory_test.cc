@@ -162,6 +162,15 @@ TEST_F(OsMemoryTest, ATouchWritesAZeroToItsPageOnly) {
   EXPECT_EQ(errno, kSentinel);
 }
 
+TEST_F(OsMemoryTest, APageFaultTakesTheSameTimeWheneverItIsAskedFor) {
+  const int64_t time = kLinuxOs.fault_time();
+
+  EXPECT_GT(time, 0);
+  EXPECT_LT(time, 1'000'000'000);
+  EXPECT_EQ(kLinuxOs.fault_time(), time);
+  EXPECT_EQ(errno, kSentinel);
+}
+
 TEST_F(OsMemoryTest, PopulatingBringsMemoryAndChangesNoContents) {
   SKIP_WITHOUT_POPULATE();
   std::byte* const start = os_.map(4 * page_);

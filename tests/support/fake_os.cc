@@ -91,18 +91,14 @@ struct FakeOs::Ops {
   static void AdviseHuge(std::byte* start, size_t bytes) {
     Count(kAdviseHuge, start, bytes);
     cma::kLinuxOs.advise_huge(start, bytes);
-    FakeOs& os = Fake();
-    std::lock_guard guard(os.mutex_);
-    os.huge_ = {cma::AddressOf(start), bytes};
   }
 
   static int64_t Touch(std::byte* byte) {
     cma::kLinuxOs.touch(byte);
-    FakeOs& os = Fake();
-    std::lock_guard guard(os.mutex_);
-    const bool is_huge = cma::AddressOf(byte) - os.huge_.start < os.huge_.bytes;
-    return is_huge ? os.huge_page_time_ : os.small_page_time_;
+    return Fake().huge_page_time_;
   }
+
+  static int64_t FaultTime() { return Fake().small_page_time_; }
 
   static void AdviseSmall(std::byte* start, size_t bytes) {
     Count(kAdviseSmall, start, bytes);
@@ -145,9 +141,9 @@ struct FakeOs::Ops {
 
   static uint32_t Cpu() { return Fake().cpu_; }
 
-  static constexpr cma::OsOps kTable = {Map,       Reserve,    Allow,       Unmap,    Decommit,
-                                        GivesHuge, AdviseHuge, AdviseSmall, Populate, Differs,
-                                        Touch,     Resize,     Move,        Now,      Cpu};
+  static constexpr cma::OsOps kTable = {
+      Map,      Reserve, Allow, Unmap,     Decommit, GivesHuge, AdviseHuge, AdviseSmall,
+      Populate, Differs, Touch, FaultTime, Resize,   Move,      Now,        Cpu};
 };
 
 FakeOs::FakeOs() {

@@ -63,8 +63,8 @@ class FakeOs {
   // Whether it says that it gives huge pages; at first it does not.
   void GiveHugePages(bool gives) { gives_huge_ = gives; }
 
-  // How long it says that pages take, in ns: small ones, and those where huge ones were asked for
-  // last. At first they come quickly.
+  // How long it says that pages take, in ns: a page fault anywhere, and a touch. At first they are
+  // quick.
   void TakePerSmallPage(int64_t time) { small_page_time_ = time; }
   void TakePerHugePage(int64_t time) { huge_page_time_ = time; }
 
@@ -111,7 +111,6 @@ class FakeOs {
   std::atomic<bool> gives_huge_{false};
   std::atomic<int64_t> small_page_time_{500};
   std::atomic<int64_t> huge_page_time_{100'000};
-  Range huge_ = {0, 0};  // where huge pages were asked for last
   std::atomic<uint32_t> cpu_{0};
   std::function<void()> on_decommit_;
   std::map<uintptr_t, size_t> mapped_;  // start -> bytes, disjoint, neighbours not joined
