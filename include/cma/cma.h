@@ -157,7 +157,7 @@ typedef struct cma_stats {
   size_t committed_bytes;      /* what soft_limit and hard_limit are about */
   size_t resident_most_bytes;  /* mapped, and not known to hold no memory */
   size_t rss_bytes;            /* of the process; 0 if the kernel does not tell */
-  size_t other_bytes;          /* RSS that is not cma's, at least */
+  size_t other_bytes;          /* RSS that is not cma's, at least; and parts of huge pages */
   size_t absent_bytes;         /* of resident_most_bytes, not in RSS, at least */
   size_t heaps;                /* heaps made with cma_heap_create() */
   size_t reserved[13];         /* 0; later versions put new figures here */

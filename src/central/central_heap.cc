@@ -5,32 +5,31 @@
 
 namespace cma {
 
-// The upper one is tried: slabs are taken from above.
-bool CentralHeap::HaveHugePages(Superblock* superblock) {
-  constexpr size_t kUpper = kSuperblockBytes - kHugePageBytes;
+bool CentralHeap::HaveHugePages(Superblock* superblock, Ends used_first) {
+  const size_t first = used_first == Ends::kUpper ? kSuperblockBytes - kHugePageBytes : 0;
   const HugePages::Got got =
-      huge_pages_.Ask(superblock->base, kSuperblockBytes, superblock->base + kUpper);
+      huge_pages_.Ask(superblock->base, kSuperblockBytes, superblock->base + first);
   if (got == HugePages::Got::kNothing) return false;
-  superblock->touched.SetRange(kUpper / OsPageBytes(), kSuperblockBytes / OsPageBytes());
+  superblock->touched.SetRange(first / OsPageBytes(), (first + kHugePageBytes) / OsPageBytes());
   superblock->has_huge_pages = got == HugePages::Got::kHugePages;
   return superblock->has_huge_pages;
 }
 
-Superblock* CentralHeap::TakeSuperblock(Pages pages) {
+Superblock* CentralHeap::TakeSuperblock(Pages pages, Ends used_first) {
   bool newly_committed = false;
-  Superblock* const superblock = TakeWithPages(pages, newly_committed);
+  Superblock* const superblock = TakeWithPages(pages, used_first, newly_committed);
   if (superblock != nullptr && newly_committed && huge_ != nullptr && huge_->cached_bytes() != 0) {
     huge_->MakeRoom(kSuperblockBytes);
   }
   return superblock;
 }
 
-Superblock* CentralHeap::TakeWithPages(Pages pages, bool& newly_committed) {
+Superblock* CentralHeap::TakeWithPages(Pages pages, Ends used_first, bool& newly_committed) {
   LockGuard guard(lock_);
   newly_committed = dirty_.empty();
   Superblock* const superblock = TakeAny();
   if (superblock == nullptr) return nullptr;
-  const bool huge = pages == Pages::kHuge && HaveHugePages(superblock);
+  const bool huge = pages == Pages::kHuge && HaveHugePages(superblock, used_first);
   superblock->pages = huge ? Pages::kHuge : Pages::kSmall;
   if (!huge && superblock->has_huge_pages) {
     os_->advise_small(superblock->base, kSuperblockBytes);

@@ -32,8 +32,11 @@ class CentralHeap {
 
   // A superblock whose tables are zero; nullptr if the OS or the limit refuses. `touched` says
   // which of its pages may hold memory; the others read as zero. Those for huge pages are small
-  // ones after all where the OS has none, or gives them slowly.
-  [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall) ABSL_LOCKS_EXCLUDED(lock_);
+  // ones after all where the OS has none, or gives them slowly; the one that is used first has
+  // memory here already.
+  [[nodiscard]] Superblock* TakeSuperblock(Pages pages = Pages::kSmall,
+                                           Ends used_first = Ends::kUpper)
+      ABSL_LOCKS_EXCLUDED(lock_);
   // Whether huge pages serve whatever a superblock is for, as small ones take too long.
   bool SmallPagesAreDear() { return huge_pages_.SmallOnesAreDear(); }
   // REQUIRES: nothing in it is in use; its units are out of the unit map.
@@ -95,9 +98,10 @@ class CentralHeap {
     return (bits - kFirstBits) << kIndexBits | (from_first - (1u << bits));
   }
   Superblock* ChunkOf(uint32_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  bool HaveHugePages(Superblock* superblock) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  bool HaveHugePages(Superblock* superblock, Ends used_first) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // `newly_committed`: it did not have its memory yet.
-  Superblock* TakeWithPages(Pages pages, bool& newly_committed) ABSL_LOCKS_EXCLUDED(lock_);
+  Superblock* TakeWithPages(Pages pages, Ends used_first, bool& newly_committed)
+      ABSL_LOCKS_EXCLUDED(lock_);
   Superblock* TakeAny() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewSuperblock() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Superblock* NewDescriptor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);

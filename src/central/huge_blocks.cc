@@ -35,6 +35,9 @@ constexpr size_t kMostZeroed = 32 * kMiB;
 // Longer ones would take some milliseconds. No benchmark tells.
 constexpr size_t kMostPopulated = 32 * kMiB;
 
+// A longer one with small pages is moved where that takes longer. No benchmark tells.
+constexpr size_t kMostCopied = 32 * kMiB;
+
 }  // namespace
 
 // Huge pages stay whole when a block is moved only if both places are aligned to them.
@@ -203,20 +206,21 @@ bool HugeBlocks::CommitMore(size_t bytes) {
   return Commit(bytes) || (Release(os_->now(), 0, ~size_t{0}) != 0 && Commit(bytes));
 }
 
-bool HugeBlocks::Grow(Block* block, size_t bytes) {
+bool HugeBlocks::Grow(Block* block, size_t bytes, Moves moves) {
   const size_t old_bytes = block->bytes;
   GrowByFree(block, bytes);
-  if (block->bytes == bytes || GrowByMore(block, bytes)) return true;
+  if (block->bytes == bytes || GrowByMore(block, bytes, moves)) return true;
   Split(block, old_bytes, os_->now());
   return false;
 }
 
-bool HugeBlocks::GrowByMore(Block* block, size_t bytes) {
+bool HugeBlocks::GrowByMore(Block* block, size_t bytes, Moves moves) {
   const size_t old_bytes = block->bytes;
   const size_t more = bytes - old_bytes;
   if (!CommitMore(more)) return false;
   const Resized resized = GrowHere(block, bytes);
-  if (resized != Resized::kYes && (resized != Resized::kNo || !GrowElsewhere(block, bytes))) {
+  if (resized != Resized::kYes &&
+      (resized != Resized::kNo || !GrowElsewhere(block, bytes, moves))) {
     Uncommit(more);
     return false;
   }
@@ -243,16 +247,22 @@ void HugeBlocks::GrowHereOnly(Block* block, size_t bytes) {
   Split(block, old_bytes, os_->now());
 }
 
+// All of them but the last, which may be in small pages.
+bool HugeBlocks::HasWholeHugePages(const Block* block) const {
+  return block->has_huge_pages && block->bytes >= kHugePageThreshold &&
+         AddressOf(block->start) % kHugePageBytes == 0;
+}
+
 // Whether its pages take less time to move than to copy. Where small pages are dear each takes as
-// long at its new place as a page fault; whole huge pages move as such.
+// long at its new place as a page fault; whole huge pages move as such. Far longer blocks with
+// small ones may be tables in which only few are used.
 bool HugeBlocks::MovesQuickly(const Block* block) {
-  return (block->has_huge_pages && block->bytes >= kHugePageThreshold &&
-          AddressOf(block->start) % kHugePageBytes == 0) ||
+  return HasWholeHugePages(block) || block->bytes > kMostCopied || block->account != nullptr ||
          !huge_pages_.SmallOnesAreDear();
 }
 
-bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
-  if (!MovesQuickly(block)) return false;
+bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes, Moves moves) {
+  if (moves == Moves::kIfQuicker && !MovesQuickly(block)) return false;
   std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
   if (target == nullptr) return false;
   SettleMarks(block->start, block->bytes);
@@ -302,17 +312,19 @@ void HugeBlocks::GiveAllOf(Account* account) {
   }
 }
 
-std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
+std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes, Moves moves) {
   bytes = RoundUp(bytes, OsPageBytes());
   // While it is resized the block is nobody's but ours: its owner has called.
   Block* const block = table_.LeaveMoved(start);
   if (block == nullptr) return nullptr;
   bool resized = true;
   if (bytes > block->bytes) {
-    // Where it begins in a huge page it is to have all of it: grown by less, it gets small ones.
-    const bool whole = block->account == nullptr && huge_pages_.SmallOnesAreDear();
+    // The huge page that it ends in is to be whole: grown by less, it would have small ones there.
+    const bool whole = block->account == nullptr && HasWholeHugePages(block) && KeepsFreed() &&
+                       huge_pages_.SmallOnesAreDear();
     const size_t more = whole ? WithWholeHugePages(bytes) : bytes;
-    resized = Grow(block, more) || (more != bytes && Grow(block, bytes));
+    resized = Grow(block, more, moves) || block->bytes >= bytes ||
+              (more != bytes && Grow(block, bytes, moves));
     NotePeak();
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());

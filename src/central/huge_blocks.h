@@ -1,6 +1,7 @@
-// Blocks too large for a superblock: each mapped alone. Freed ones wait for a while, because
-// mapping and touching pages anew costs far more than anything else cma does. How much memory waits
-// is bounded; beyond that the oldest gives it back, and its addresses still wait.
+// Blocks too large for a superblock: each mapped alone, or, where small pages are dear, some short
+// ones together. Freed ones wait for a while, because mapping and touching pages anew costs far
+// more than anything else cma does. How much memory waits is bounded; beyond that the oldest gives
+// it back, and its addresses still wait.
 //
 // Owns:      the address space of huge blocks, live and free.
 // Locking:   public methods take lock_ (LockRank::kHugeBlocks), or a lock of the table's; the slow
@@ -59,8 +60,11 @@ class HugeBlocks {
   size_t ResizeInPlace(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Makes a live block `bytes` long, in place or by moving its pages to other addresses without
-  // copying; where it is now, nullptr if neither works and the block is as before.
-  [[nodiscard]] std::byte* Resize(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  // copying; where it is now, nullptr if neither works and the block is as before. Pages that would
+  // take longer to move than to copy are moved if `moves` says so; those of an account in any case.
+  enum class Moves { kIfQuicker, kAnyhow };
+  [[nodiscard]] std::byte* Resize(std::byte* block, size_t bytes, Moves moves = Moves::kIfQuicker)
+      ABSL_LOCKS_EXCLUDED(lock_);
 
   // Usable bytes of the live block that `address` lies in, 0 if there is none; slow, for reports.
   size_t BytesAround(const std::byte* address) { return table_.BytesAround(address); }
@@ -143,13 +147,14 @@ class HugeBlocks {
   void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
       ABSL_LOCKS_EXCLUDED(lock_);
   bool CommitMore(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool Grow(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool Grow(Block* block, size_t bytes, Moves moves) ABSL_LOCKS_EXCLUDED(lock_);
   void GrowByFree(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool GrowByMore(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool GrowByMore(Block* block, size_t bytes, Moves moves) ABSL_LOCKS_EXCLUDED(lock_);
   Resized GrowHere(Block* block, size_t bytes);
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
+  bool HasWholeHugePages(const Block* block) const;
   bool MovesQuickly(const Block* block);
-  bool GrowElsewhere(Block* block, size_t bytes);
+  bool GrowElsewhere(Block* block, size_t bytes, Moves moves);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   Block* MapWithRoom(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);

@@ -23,10 +23,11 @@ bool HugePages::SmallOnesAreDear() {
 // Where small pages are dear the first slow one is let pass: another thread may have had its turn
 // in between, and to go without for a while would cost more than a second one.
 bool HugePages::IsTooSlow(int64_t time) {
+  if (os_->fault_time() < kDear) return time >= kQuick;
   const auto small_pages = static_cast<int64_t>(kHugePageBytes / OsPageBytes());
   const bool slow = time >= std::max(kQuick, os_->fault_time() * small_pages * 3 / 2);
   const bool in_a_row = last_was_slow_.exchange(slow, std::memory_order_relaxed);
-  return slow && (in_a_row || os_->fault_time() < kDear);
+  return slow && in_a_row;
 }
 
 HugePages::Got HugePages::Ask(std::byte* start, size_t bytes, std::byte* first) {

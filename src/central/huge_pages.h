@@ -42,8 +42,8 @@ class HugePages {
   // on hardware and in virtual machines with page tables of their own, 10 to 18 us in those
   // without.
   static constexpr int64_t kDear = 5'000;
-  // A huge page that takes less is not slow, nor is one that takes up to half more than its small
-  // ones would: what was measured is the least that they take.
+  // A huge page that takes less is not slow, nor is, where small pages are dear, one that takes up
+  // to half more than its small ones would: what was measured is the least that they take.
   static constexpr int64_t kQuick = 1'000'000;
 
  private:

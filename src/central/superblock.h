@@ -113,6 +113,9 @@ struct SuperblockTables {
 // What a superblock is for: by what pages of the OS the memory would best come.
 enum class Pages : uint8_t { kSmall, kHuge };
 
+// Where in a superblock it is used first: slabs are taken from above, runs from below.
+enum class Ends : uint8_t { kUpper, kLower };
+
 struct Superblock : ListNode<Superblock> {
   // Read by every thread that frees a block here, and hardly ever written: in lines of their own.
   alignas(64) std::byte* base;

@@ -55,8 +55,8 @@ Pages RunHeap::PagesForNext(Pages best) const {
   return superblock_count_ < kSmallArena ? Pages::kSmall : best;
 }
 
-bool RunHeap::AddSuperblock(Pages pages) {
-  Superblock* superblock = central_->TakeSuperblock(PagesForNext(pages));
+bool RunHeap::AddSuperblock(Pages pages, Ends used_first) {
+  Superblock* superblock = central_->TakeSuperblock(pages, used_first);
   if (superblock == nullptr) return false;
   superblock->arena.store(static_cast<uint16_t>(owner_), std::memory_order_relaxed);
   superblock->needs_sweep = true;
@@ -153,7 +153,10 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
       used = Carve(place.run, place.start, length, RunState::kUsed);
       break;
     }
-    if (growth != Growth::kBySuperblocks || !AddSuperblock(Pages::kSmall)) return {};
+    if (growth != Growth::kBySuperblocks) return {};
+    // What is to be zero may stay unwritten.
+    const Pages pages = zero_pages != nullptr ? Pages::kSmall : PagesForNext(Pages::kSmall);
+    if (!AddSuperblock(pages, Ends::kLower)) return {};
   }
   TouchPages(used, zero_pages, untouched);
   return used;
@@ -170,7 +173,7 @@ Run RunHeap::TakeSlabRun(Pages pages) {
       TouchHugePages(run);
       return run;
     }
-    if (!AddSuperblock(pages)) return {};
+    if (!AddSuperblock(PagesForNext(pages), Ends::kUpper)) return {};
   }
 }
 

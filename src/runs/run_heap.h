@@ -81,7 +81,7 @@ class RunHeap {
   Run FindBestFit(uint32_t length) const;
   RunBins::Place FindAligned(uint32_t length, uint32_t alignment, Pages first) const;
   Pages PagesForNext(Pages best) const;
-  bool AddSuperblock(Pages pages);
+  bool AddSuperblock(Pages pages, Ends used_first);
   void RemoveSuperblock(Superblock* superblock);
   Run Carve(const Run& from, uint32_t start, uint32_t length, RunState state);
   void CountFree(size_t granules) {

@@ -112,6 +112,26 @@ TEST_F(LimitsTest, AfterTheFirstRefusalThereIsAReserveForUnwinding) {
   EXPECT_EQ(cma_malloc(8 * kMiB), nullptr);
 }
 
+// Whatever its pages are: the old block and the new one need not fit side by side.
+TEST_F(LimitsTest, AHugeBlockGrowsWhereNoSecondOneWouldFit) {
+  for (const bool zeroed : {false, true}) {
+    constexpr size_t kFirst = 24 * kMiB;
+    void* block = zeroed ? cma_calloc(1, kFirst) : cma_malloc(kFirst);
+    ASSERT_NE(block, nullptr);
+    memset(block, 7, kFirst);
+    Set("hard_limit", Stats().committed_bytes + 16 * kMiB);
+
+    void* const grown = cma_realloc(block, kFirst + 8 * kMiB);
+
+    ASSERT_NE(grown, nullptr) << (zeroed ? "calloc" : "malloc");
+    for (size_t i = 0; i < kFirst; i += kKiB) ASSERT_EQ(static_cast<char*>(grown)[i], 7) << i;
+    EXPECT_EQ(cma_realloc(grown, 1000 * kMiB), nullptr);
+    Set("hard_limit", 0);
+    cma_free(grown);
+    cma_malloc_trim(0);
+  }
+}
+
 TEST_F(LimitsTest, WhatIsFreedCanBeAllocatedAgain) {
   Set("hard_limit", Stats().committed_bytes + 64 * kMiB);
   for (int i = 0; i < 3; ++i) {

@@ -63,7 +63,8 @@ TEST(GoodSizeTest, IsTheUsableSizeOfABlock) {
   }
 }
 
-// A block above 1 MiB may be longer: one from malloc, where one from calloc or realloc is not.
+// A block above 1 MiB may be longer: one from malloc, or from realloc, where one from calloc is
+// not.
 TEST(GoodSizeTest, IsTheLeastUsableSizeOfALongBlock) {
   for (const size_t size : InterestingSizes(64 * kMiB + 1)) {
     if (size <= kMiB) continue;

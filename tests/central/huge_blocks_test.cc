@@ -1352,24 +1352,27 @@ TEST_F(DearPagesTest, WhereWhatIsFreedGoesAtOnceNoRoomWaits) {
 }
 
 TEST_F(DearPagesTest, WhereRoomIsRefusedABlockIsAlone) {
-  for (size_t nth = 1; nth <= 3; ++nth) {
-    SCOPED_TRACE(nth);
-    const size_t committed = huge_.committed_bytes();
-    UseUpMetadata();
-    os_.Refuse(FakeOs::kMap, nth);
+  os_.Refuse(FakeOs::kMap);
 
-    std::byte* const block = Take(3 * kMiB);
+  std::byte* const block = Take(3 * kMiB);
 
-    if (block != nullptr) {
-      EXPECT_EQ(huge_.committed_bytes(), committed + 3 * kMiB);
-      FillPattern(block, 3 * kMiB, 1);
-    } else {
-      EXPECT_EQ(huge_.committed_bytes(), committed);
-    }
-    os_.RefuseNothing();
-    huge_.Release(os_.now() + kAge, 0, kAll);  // so that the next one needs room again
-    ExpectHeldIsMapped();
-  }
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
+  EXPECT_EQ(huge_.committed_bytes(), 3 * kMiB);
+  ExpectHeldIsMapped();
+}
+
+TEST_F(DearPagesTest, WithoutDescriptorsThereIsNoBlockAndNothingIsLost) {
+  Take(3 * kMiB);  // the tables are there
+  huge_.Release(os_.now(), 0, kAll);
+  UseUpMetadata();
+  os_.Refuse(FakeOs::kMap, 2);
+
+  std::byte* const block = Take(3 * kMiB);
+
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
+  EXPECT_EQ(huge_.committed_bytes(), block != nullptr ? 6 * kMiB : 3 * kMiB);
+  ExpectHeldIsMapped();
 }
 
 TEST_F(DearPagesTest, TheRoomGoesWhenNothingHasUsedItForAWhile) {
@@ -1382,23 +1385,57 @@ TEST_F(DearPagesTest, TheRoomGoesWhenNothingHasUsedItForAWhile) {
   ExpectHeldIsMapped();
 }
 
-TEST_F(DearPagesTest, OnlyWholeHugePagesMove) {
-  std::byte* const small = huge_.Take(3 * kMiB, 16, Contents::kZero);
+TEST_F(DearPagesTest, SmallPagesMoveOnlyWhereTheyAreManyOrThatIsAskedFor) {
+  std::byte* const small = huge_.Take(30 * kMiB, 16, Contents::kZero);
+  std::byte* const many = huge_.Take(33 * kMiB, 16, Contents::kZero);
   std::byte* const parted = Take(3 * kMiB);
-  std::byte* const huge = Take(8 * kMiB);
-  FillPattern(huge, 8 * kMiB, 1);
   os_.RefuseEvery(FakeOs::kResize);
 
-  EXPECT_EQ(huge_.Resize(small, 32 * kMiB), nullptr);
-  EXPECT_EQ(huge_.Resize(parted, 32 * kMiB), nullptr);
+  EXPECT_EQ(huge_.Resize(small, 64 * kMiB), nullptr);
+  EXPECT_EQ(huge_.Resize(parted, 64 * kMiB), nullptr);
+  EXPECT_EQ(huge_.BytesOf(small), 30 * kMiB);
+  EXPECT_EQ(huge_.BytesOf(parted), 3 * kMiB);
   EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
-  std::byte* const moved = huge_.Resize(huge, 32 * kMiB);
+
+  EXPECT_NE(huge_.Resize(many, 64 * kMiB), nullptr);
+  EXPECT_NE(huge_.Resize(small, 64 * kMiB, HugeBlocks::Moves::kAnyhow), nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 2u);
+}
+
+TEST_F(DearPagesTest, WholeHugePagesMove) {
+  std::byte* const block = Take(8 * kMiB);
+  FillPattern(block, 8 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  std::byte* const moved = huge_.Resize(block, 32 * kMiB);
 
   ASSERT_NE(moved, nullptr);
   EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
   EXPECT_EQ(FindDamage(moved, 8 * kMiB, 1), kIntact);
-  EXPECT_EQ(huge_.BytesOf(small), 3 * kMiB);
-  EXPECT_EQ(huge_.BytesOf(parted), 3 * kMiB);
+}
+
+TEST_F(DearPagesTest, WhatWaitsIsNotMovedToBeMadeLonger) {
+  std::byte* const block = TakeAndGive(3 * kMiB);
+  huge_.Release(os_.now(), 0, kAll);  // the room
+  TakeAndGive(3 * kMiB);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  EXPECT_NE(Take(15 * kMiB), nullptr);
+  EXPECT_NE(Take(3 * kMiB + 512 * kKiB), block);
+
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
+}
+
+TEST_F(DearPagesTest, BlocksOfAHeapMoveAndAreExact) {
+  Account account;
+  std::byte* const block = huge_.Take(7 * kMiB, 16, Contents::kAny, &account);
+  EXPECT_EQ(huge_.BytesOf(block), 7 * kMiB);
+  os_.RefuseEvery(FakeOs::kResize);
+
+  std::byte* const moved = huge_.Resize(block, 15 * kMiB);
+
+  ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(huge_.BytesOf(moved), 15 * kMiB);
 }
 
 TEST_F(DearPagesTest, BlocksHaveWholeHugePagesForMore) {
@@ -1410,6 +1447,15 @@ TEST_F(DearPagesTest, BlocksHaveWholeHugePagesForMore) {
 
   ASSERT_NE(grown, nullptr);
   EXPECT_EQ(huge_.BytesOf(grown), 10 * kMiB);
+}
+
+TEST_F(DearPagesTest, OnlyBlocksInHugePagesGrowByWholeOnes) {
+  std::byte* const block = huge_.Take(7 * kMiB, 16, Contents::kZero);
+
+  std::byte* const grown = huge_.Resize(block, 7 * kMiB + 512 * kKiB);
+
+  ASSERT_NE(grown, nullptr);
+  EXPECT_EQ(huge_.BytesOf(grown), 7 * kMiB + 512 * kKiB);
 }
 
 TEST_F(DearPagesTest, ABlockGrowsByWhatIsAskedForWhereMoreIsRefused) {

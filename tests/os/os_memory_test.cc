@@ -165,7 +165,7 @@ TEST_F(OsMemoryTest, ATouchWritesAZeroToItsPageOnly) {
 TEST_F(OsMemoryTest, APageFaultTakesTheSameTimeWheneverItIsAskedFor) {
   const int64_t time = kLinuxOs.fault_time();
 
-  EXPECT_GT(time, 0);
+  EXPECT_GE(time, 0);
   EXPECT_LT(time, 1'000'000'000);
   EXPECT_EQ(kLinuxOs.fault_time(), time);
   EXPECT_EQ(errno, kSentinel);

@@ -290,6 +290,36 @@ TEST_F(RunHeapTest, WhereSmallPagesAreDearAllButTheFirstSuperblockHaveHugeOnes) 
   EXPECT_EQ(Take(kGranulesPerSuperblock).superblock->pages, Pages::kHuge);
 }
 
+TEST_F(RunHeapTest, WhatIsToBeZeroBringsNoHugePages) {
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+  ZeroPages zero_pages;
+
+  for (int i = 0; i < 3; ++i) {
+    const Run run = heap_->TakeRun(kGranulesPerSuperblock, 1, &zero_pages);
+    ASSERT_NE(run.length, 0u);
+    EXPECT_EQ(run.superblock->pages, Pages::kSmall);
+  }
+  EXPECT_EQ(os_.calls(FakeOs::kAdviseHuge), 0u);
+}
+
+TEST_F(RunHeapTest, TheHugePageThatIsUsedFirstIsTouched) {
+  if (OsPageBytes() != kMinPageBytes) GTEST_SKIP() << "no huge pages of 2 MiB";
+  os_.GiveHugePages(true);
+  os_.TakePerSmallPage(HugePages::kDear);
+  (void)Take(kGranulesPerSuperblock);
+  const size_t whole = kHugePageBytes / OsPageBytes();
+
+  Superblock* const of_run = Take(kSlot).superblock;
+  EXPECT_EQ(of_run->touched.CountRange(0, whole), whole);
+  EXPECT_EQ(of_run->touched.CountRange(whole, 2 * whole), 0u);
+  (void)Take(kGranulesPerSuperblock - kSlot);
+
+  Superblock* const of_slab = heap_->TakeSlabRun().superblock;
+  EXPECT_EQ(of_slab->touched.CountRange(0, whole), 0u);
+  EXPECT_EQ(of_slab->touched.CountRange(whole, 2 * whole), whole);
+}
+
 TEST_F(RunHeapTest, ARunShrinksInPlaceAndItsRestMergesWithTheRight) {
   const auto [left, middle, right] = TakeThreeNeighbours(100);
   heap_->GiveRun(right);
