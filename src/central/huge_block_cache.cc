@@ -197,7 +197,7 @@ HugeBlocks::Block* HugeBlocks::TakeFreeAndGrow(size_t bytes) {
     if (block == nullptr) return nullptr;
     free_.Remove(block);
   }
-  if (Grow(block, bytes, Moves::kIfQuicker)) return block;
+  if (Grow(block, bytes, MovesQuickly(block))) return block;
   Cache(block);
   return nullptr;
 }

@@ -1,6 +1,7 @@
 #include "central/huge_blocks.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/constants.h"
 #include "base/counters.h"
@@ -35,7 +36,7 @@ constexpr size_t kMostZeroed = 32 * kMiB;
 // Longer ones would take some milliseconds. No benchmark tells.
 constexpr size_t kMostPopulated = 32 * kMiB;
 
-// A longer one with small pages is moved where that takes longer. No benchmark tells.
+// A longer one with small pages is moved though copying would be quicker. No benchmark tells.
 constexpr size_t kMostCopied = 32 * kMiB;
 
 }  // namespace
@@ -206,7 +207,7 @@ bool HugeBlocks::CommitMore(size_t bytes) {
   return Commit(bytes) || (Release(os_->now(), 0, ~size_t{0}) != 0 && Commit(bytes));
 }
 
-bool HugeBlocks::Grow(Block* block, size_t bytes, Moves moves) {
+bool HugeBlocks::Grow(Block* block, size_t bytes, bool moves) {
   const size_t old_bytes = block->bytes;
   GrowByFree(block, bytes);
   if (block->bytes == bytes || GrowByMore(block, bytes, moves)) return true;
@@ -214,13 +215,13 @@ bool HugeBlocks::Grow(Block* block, size_t bytes, Moves moves) {
   return false;
 }
 
-bool HugeBlocks::GrowByMore(Block* block, size_t bytes, Moves moves) {
+bool HugeBlocks::GrowByMore(Block* block, size_t bytes, bool moves) {
   const size_t old_bytes = block->bytes;
   const size_t more = bytes - old_bytes;
   if (!CommitMore(more)) return false;
   const Resized resized = GrowHere(block, bytes);
   if (resized != Resized::kYes &&
-      (resized != Resized::kNo || !GrowElsewhere(block, bytes, moves))) {
+      (resized != Resized::kNo || !moves || !GrowElsewhere(block, bytes))) {
     Uncommit(more);
     return false;
   }
@@ -254,15 +255,12 @@ bool HugeBlocks::HasWholeHugePages(const Block* block) const {
 }
 
 // Whether its pages take less time to move than to copy. Where small pages are dear each takes as
-// long at its new place as a page fault; whole huge pages move as such. Far longer blocks with
-// small ones may be tables in which only few are used.
+// long at its new place as a page fault; whole huge pages move as such.
 bool HugeBlocks::MovesQuickly(const Block* block) {
-  return HasWholeHugePages(block) || block->bytes > kMostCopied || block->account != nullptr ||
-         !huge_pages_.SmallOnesAreDear();
+  return HasWholeHugePages(block) || !huge_pages_.SmallOnesAreDear();
 }
 
-bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes, Moves moves) {
-  if (moves == Moves::kIfQuicker && !MovesQuickly(block)) return false;
+bool HugeBlocks::GrowElsewhere(Block* block, size_t bytes) {
   std::byte* target = MapAligned(*os_, bytes, AlignmentFor(bytes, 1));
   if (target == nullptr) return false;
   SettleMarks(block->start, block->bytes);
@@ -312,19 +310,41 @@ void HugeBlocks::GiveAllOf(Account* account) {
   }
 }
 
-std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes, Moves moves) {
+// Another block with the contents of this one, which is not in the table and is put away; nullptr
+// if there is no memory for both.
+std::byte* HugeBlocks::CopyLonger(Block* block, size_t bytes) {
+  std::byte* const copy = Take(bytes, OsPageBytes(), Contents::kAny);
+  if (copy == nullptr) return nullptr;
+  memcpy(copy, block->start, block->bytes);
+  PutAway(block);
+  return copy;
+}
+
+// Where the huge page that it ends in can be whole it is: grown by less, it would have small ones
+// there.
+bool HugeBlocks::GrowLive(Block* block, size_t bytes, bool moves) {
+  const bool whole = block->account == nullptr && HasWholeHugePages(block) && KeepsFreed() &&
+                     huge_pages_.SmallOnesAreDear();
+  const size_t more = whole ? WithWholeHugePages(bytes) : bytes;
+  return Grow(block, more, moves) || block->bytes >= bytes ||
+         (more != bytes && Grow(block, bytes, moves));
+}
+
+std::byte* HugeBlocks::Resize(std::byte* start, size_t bytes) {
   bytes = RoundUp(bytes, OsPageBytes());
   // While it is resized the block is nobody's but ours: its owner has called.
   Block* const block = table_.LeaveMoved(start);
   if (block == nullptr) return nullptr;
   bool resized = true;
   if (bytes > block->bytes) {
-    // The huge page that it ends in is to be whole: grown by less, it would have small ones there.
-    const bool whole = block->account == nullptr && HasWholeHugePages(block) && KeepsFreed() &&
-                       huge_pages_.SmallOnesAreDear();
-    const size_t more = whole ? WithWholeHugePages(bytes) : bytes;
-    resized = Grow(block, more, moves) || block->bytes >= bytes ||
-              (more != bytes && Grow(block, bytes, moves));
+    // Far longer blocks with small pages may be tables in which only few are used.
+    const bool moves =
+        MovesQuickly(block) || block->bytes > kMostCopied || block->account != nullptr;
+    resized = GrowLive(block, bytes, moves);
+    if (!resized && !moves) {
+      if (std::byte* const copy = CopyLonger(block, bytes); copy != nullptr) return copy;
+      resized = GrowLive(block, bytes, true);
+    }
     NotePeak();
   } else if (block->account != nullptr || block->bytes != WithWholeHugePages(bytes)) {
     Split(block, bytes, os_->now());

@@ -59,12 +59,10 @@ class HugeBlocks {
   // charge its account, and Resize() does not either.
   size_t ResizeInPlace(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
 
-  // Makes a live block `bytes` long, in place or by moving its pages to other addresses without
-  // copying; where it is now, nullptr if neither works and the block is as before. Pages that would
-  // take longer to move than to copy are moved if `moves` says so; those of an account in any case.
-  enum class Moves { kIfQuicker, kAnyhow };
-  [[nodiscard]] std::byte* Resize(std::byte* block, size_t bytes, Moves moves = Moves::kIfQuicker)
-      ABSL_LOCKS_EXCLUDED(lock_);
+  // Makes a live block `bytes` long, in place, by moving its pages to other addresses, or by
+  // copying it where that takes less time; where it is now, nullptr if none works and the block is
+  // as before. A block of an account is not copied.
+  [[nodiscard]] std::byte* Resize(std::byte* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
 
   // Usable bytes of the live block that `address` lies in, 0 if there is none; slow, for reports.
   size_t BytesAround(const std::byte* address) { return table_.BytesAround(address); }
@@ -147,14 +145,17 @@ class HugeBlocks {
   void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
       ABSL_LOCKS_EXCLUDED(lock_);
   bool CommitMore(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool Grow(Block* block, size_t bytes, Moves moves) ABSL_LOCKS_EXCLUDED(lock_);
+  // `moves`: also by moving its pages.
+  bool Grow(Block* block, size_t bytes, bool moves) ABSL_LOCKS_EXCLUDED(lock_);
   void GrowByFree(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
-  bool GrowByMore(Block* block, size_t bytes, Moves moves) ABSL_LOCKS_EXCLUDED(lock_);
+  bool GrowByMore(Block* block, size_t bytes, bool moves) ABSL_LOCKS_EXCLUDED(lock_);
   Resized GrowHere(Block* block, size_t bytes);
   void GrowHereOnly(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   bool HasWholeHugePages(const Block* block) const;
   bool MovesQuickly(const Block* block);
-  bool GrowElsewhere(Block* block, size_t bytes, Moves moves);
+  bool GrowElsewhere(Block* block, size_t bytes);
+  bool GrowLive(Block* block, size_t bytes, bool moves) ABSL_LOCKS_EXCLUDED(lock_);
+  std::byte* CopyLonger(Block* block, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   Block* MapNew(size_t bytes, size_t alignment, Contents contents) ABSL_LOCKS_EXCLUDED(lock_);
   Block* MapWithRoom(size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   void AdviseHuge(Block* block);

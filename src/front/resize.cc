@@ -91,31 +91,13 @@ void* MoveBlock(void* block, size_t old_bytes, UserHeap* heap, size_t alignment,
   return !heap.SeemsToHaveRoomFor(ShapeOf(size, alignment).bytes);
 }
 
-// Where it is, or by moving its pages; nullptr if neither works, or if it is to be a run.
-[[gnu::noinline]] std::byte* ReallocateHuge(
-    const FoundBlock& found, std::byte* block, size_t size,
-    HugeBlocks::Moves moves = HugeBlocks::Moves::kIfQuicker) {
-  if (size <= kLeastHuge || size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return nullptr;
-  size = RoundUp(std::max(size, kLargeMax + 1), OsPageBytes());
-  if (size <= found.bytes && found.bytes - size < kLeastCutOff) return block;
-  std::byte* const moved = found.heap != nullptr ? found.heap->ResizeHuge(block, found.bytes, size)
-                                                 : g_heap.huge.Resize(block, size, moves);
-  g_heap.releaser.NoteFreed();
-  return moved;
-}
-
 // What becomes shorter needs no other memory: where there is none it stays where it is.
 void* MoveOrStay(const FoundBlock& found, void* block, size_t alignment, size_t size) {
   const bool may_stay = size <= found.bytes && AddressOf(block) % alignment == 0;
   const bool must_stay =
       may_stay && found.heap != nullptr && IsFullFor(*found.heap, size, alignment);
   if (!must_stay) {
-    void* moved = MoveBlock(block, found.bytes, found.heap, alignment, size);
-    if (moved == nullptr && found.kind == FoundBlock::kHuge && alignment <= OsPageBytes()) {
-      // There is no memory for both.
-      moved =
-          ReallocateHuge(found, static_cast<std::byte*>(block), size, HugeBlocks::Moves::kAnyhow);
-    }
+    void* const moved = MoveBlock(block, found.bytes, found.heap, alignment, size);
     if (moved != nullptr || !may_stay) return moved;
   }
   (void)ResizeFoundInPlace(found, block, size);
@@ -135,6 +117,18 @@ bool ReallocateRunInPlace(const FoundBlock& found, size_t size) {
     if (ResizeRun(found, with_room).usable >= with_room) return true;
   }
   return ResizeRun(found, bytes).usable >= size;
+}
+
+// Where it is, or by moving its pages; nullptr if neither works, or if it is to be a run.
+[[gnu::noinline]] std::byte* ReallocateHuge(const FoundBlock& found, std::byte* block,
+                                            size_t size) {
+  if (size <= kLeastHuge || size > size_t{PTRDIFF_MAX} - kMaxPageBytes) return nullptr;
+  size = RoundUp(std::max(size, kLargeMax + 1), OsPageBytes());
+  if (size <= found.bytes && found.bytes - size < kLeastCutOff) return block;
+  std::byte* const moved = found.heap != nullptr ? found.heap->ResizeHuge(block, found.bytes, size)
+                                                 : g_heap.huge.Resize(block, size);
+  g_heap.releaser.NoteFreed();
+  return moved;
 }
 
 void* ReallocateFound(const FoundBlock& found, void* block, size_t size) {

@@ -156,7 +156,8 @@ Run RunHeap::TakeRun(uint32_t length, uint32_t alignment, ZeroPages* zero_pages,
     if (growth != Growth::kBySuperblocks) return {};
     // What is to be zero may stay unwritten.
     const Pages pages = zero_pages != nullptr ? Pages::kSmall : PagesForNext(Pages::kSmall);
-    if (!AddSuperblock(pages, Ends::kLower)) return {};
+    // Those that are aligned lie as high as they fit.
+    if (!AddSuperblock(pages, alignment == 1 ? Ends::kLower : Ends::kUpper)) return {};
   }
   TouchPages(used, zero_pages, untouched);
   return used;

@@ -1362,19 +1362,6 @@ TEST_F(DearPagesTest, WhereRoomIsRefusedABlockIsAlone) {
   ExpectHeldIsMapped();
 }
 
-TEST_F(DearPagesTest, WithoutDescriptorsThereIsNoBlockAndNothingIsLost) {
-  Take(3 * kMiB);  // the tables are there
-  huge_.Release(os_.now(), 0, kAll);
-  UseUpMetadata();
-  os_.Refuse(FakeOs::kMap, 2);
-
-  std::byte* const block = Take(3 * kMiB);
-
-  EXPECT_EQ(huge_.empty_bytes(), 0u);
-  EXPECT_EQ(huge_.committed_bytes(), block != nullptr ? 6 * kMiB : 3 * kMiB);
-  ExpectHeldIsMapped();
-}
-
 TEST_F(DearPagesTest, TheRoomGoesWhenNothingHasUsedItForAWhile) {
   Take(3 * kMiB);
   os_.Advance(kAge);
@@ -1385,21 +1372,49 @@ TEST_F(DearPagesTest, TheRoomGoesWhenNothingHasUsedItForAWhile) {
   ExpectHeldIsMapped();
 }
 
-TEST_F(DearPagesTest, SmallPagesMoveOnlyWhereTheyAreManyOrThatIsAskedFor) {
-  std::byte* const small = huge_.Take(30 * kMiB, 16, Contents::kZero);
-  std::byte* const many = huge_.Take(33 * kMiB, 16, Contents::kZero);
-  std::byte* const parted = Take(3 * kMiB);
+TEST_F(DearPagesTest, BlocksWithSmallPagesAreCopied) {
+  for (const Contents contents : {Contents::kZero, Contents::kAny}) {
+    std::byte* const block = huge_.Take(3 * kMiB, 16, contents);
+    FillPattern(block, 3 * kMiB, 1);
+    os_.RefuseEvery(FakeOs::kResize);
+
+    std::byte* const longer = huge_.Resize(block, 30 * kMiB);
+
+    ASSERT_NE(longer, nullptr);
+    EXPECT_NE(longer, block);
+    EXPECT_EQ(FindDamage(longer, 3 * kMiB, 1), kIntact);
+    EXPECT_EQ(huge_.BytesOf(longer), 30 * kMiB);
+    EXPECT_EQ(huge_.BytesOf(block), 0u);
+    EXPECT_EQ(huge_.live_count(), 1u);
+    EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
+    EXPECT_TRUE(huge_.Give(longer));
+  }
+}
+
+TEST_F(DearPagesTest, LongBlocksWithSmallPagesMove) {
+  std::byte* const block = huge_.Take(33 * kMiB, 16, Contents::kZero);
   os_.RefuseEvery(FakeOs::kResize);
 
-  EXPECT_EQ(huge_.Resize(small, 64 * kMiB), nullptr);
-  EXPECT_EQ(huge_.Resize(parted, 64 * kMiB), nullptr);
-  EXPECT_EQ(huge_.BytesOf(small), 30 * kMiB);
-  EXPECT_EQ(huge_.BytesOf(parted), 3 * kMiB);
-  EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
+  std::byte* const moved = huge_.Resize(block, 64 * kMiB);
 
-  EXPECT_NE(huge_.Resize(many, 64 * kMiB), nullptr);
-  EXPECT_NE(huge_.Resize(small, 64 * kMiB, HugeBlocks::Moves::kAnyhow), nullptr);
-  EXPECT_EQ(os_.calls(FakeOs::kMove), 2u);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
+  EXPECT_EQ(huge_.BytesOf(moved), 64 * kMiB);
+  EXPECT_LE(CountPagesWithMemory(moved, 64 * kMiB), 1u) << "that of a mark";
+}
+
+TEST_F(DearPagesTest, WhereThereIsNoMemoryForBothItMoves) {
+  std::byte* const block = huge_.Take(20 * kMiB, 16, Contents::kZero);
+  FillPattern(block, 20 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kResize);
+  g_options.hard_limit = huge_limit_.committed() + 20 * kMiB;
+
+  std::byte* const moved = huge_.Resize(block, 30 * kMiB);
+
+  ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
+  EXPECT_EQ(FindDamage(moved, 20 * kMiB, 1), kIntact);
+  EXPECT_EQ(huge_.Resize(moved, 300 * kMiB), nullptr);
+  EXPECT_EQ(huge_.BytesOf(moved), 30 * kMiB);
 }
 
 TEST_F(DearPagesTest, WholeHugePagesMove) {
@@ -1414,27 +1429,27 @@ TEST_F(DearPagesTest, WholeHugePagesMove) {
   EXPECT_EQ(FindDamage(moved, 8 * kMiB, 1), kIntact);
 }
 
-TEST_F(DearPagesTest, WhatWaitsIsNotMovedToBeMadeLonger) {
-  std::byte* const block = TakeAndGive(3 * kMiB);
-  huge_.Release(os_.now(), 0, kAll);  // the room
-  TakeAndGive(3 * kMiB);
+TEST_F(DearPagesTest, WhatWaitsInSmallPagesIsNotMovedToBeMadeLonger) {
+  EXPECT_TRUE(huge_.Give(huge_.Take(40 * kMiB, 16, Contents::kZero)));
   os_.RefuseEvery(FakeOs::kResize);
 
-  EXPECT_NE(Take(15 * kMiB), nullptr);
-  EXPECT_NE(Take(3 * kMiB + 512 * kKiB), block);
+  EXPECT_NE(Take(50 * kMiB), nullptr);
 
   EXPECT_EQ(os_.calls(FakeOs::kMove), 0u);
+  os_.TakePerSmallPage(HugePages::kDear - 1);
+  EXPECT_NE(Take(52 * kMiB), nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
 }
 
 TEST_F(DearPagesTest, BlocksOfAHeapMoveAndAreExact) {
   Account account;
-  std::byte* const block = huge_.Take(7 * kMiB, 16, Contents::kAny, &account);
-  EXPECT_EQ(huge_.BytesOf(block), 7 * kMiB);
+  std::byte* const block = huge_.Take(7 * kMiB, 16, Contents::kZero, &account);
   os_.RefuseEvery(FakeOs::kResize);
 
   std::byte* const moved = huge_.Resize(block, 15 * kMiB);
 
   ASSERT_NE(moved, nullptr);
+  EXPECT_EQ(os_.calls(FakeOs::kMove), 1u);
   EXPECT_EQ(huge_.BytesOf(moved), 15 * kMiB);
 }
 

@@ -315,6 +315,11 @@ TEST_F(RunHeapTest, TheHugePageThatIsUsedFirstIsTouched) {
   EXPECT_EQ(of_run->touched.CountRange(whole, 2 * whole), 0u);
   (void)Take(kGranulesPerSuperblock - kSlot);
 
+  Superblock* const of_aligned =
+      heap_->TakeRun(kGranulesPerSuperblock / 64, kGranulesPerSuperblock / 64, nullptr).superblock;
+  EXPECT_EQ(of_aligned->touched.CountRange(0, whole), 0u);
+  (void)Take(kGranulesPerSuperblock - kGranulesPerSuperblock / 64);
+
   Superblock* const of_slab = heap_->TakeSlabRun().superblock;
   EXPECT_EQ(of_slab->touched.CountRange(0, whole), 0u);
   EXPECT_EQ(of_slab->touched.CountRange(whole, 2 * whole), whole);
