@@ -99,7 +99,7 @@ inline constexpr OptionInfo kOptions[] = {
      "live"},
     {"huge_pages", &Options::huge_pages, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: ask for transparent huge pages, for blocks of 4 MiB and more and for small ones in large "
-     "heaps; 0: never ask"},
+     "heaps, for nearly all where page faults take 5 us and more; 0: never ask"},
     {"populate", &Options::populate, OptionUnit::kFlag, OptionChange::kAnyTime, 1, 1,
      "1: fetch memory that a growing heap is about to use from the OS in batches, where the "
      "program "

@@ -20,7 +20,9 @@
 #include "base/constants.h"
 #include "base/units.h"
 #include "central/address_map.h"
+#include "central/huge_pages.h"
 #include "os/os_cpu.h"
+#include "os/os_memory.h"
 #include "tool/process_files.h"
 
 namespace cma::tool {
@@ -125,6 +127,15 @@ absl::string_view OfHugePages(absl::string_view mode) {
   return "there are none, whatever cma asks for";
 }
 
+void AddPageFault(Lines& lines) {
+  const int64_t time = kLinuxOs.fault_time();
+  lines.Add("page fault", absl::StrFormat("%.1f us", static_cast<double>(time) / 1000),
+            time < HugePages::kDear || !kLinuxOs.gives_huge()
+                ? ""
+                : "slow, so cma asks for huge pages beyond the first 4 MiB of an arena, and in "
+                  "blocks above 1 MiB");
+}
+
 absl::string_view OfOvercommit(absl::string_view mode) {
   if (mode == "0") return "the usual guess: memory counts when it is touched";
   if (mode == "1") return "never refused: memory counts when it is touched";
@@ -203,6 +214,7 @@ std::string SystemFacts(pid_t pid, absl::string_view options) {
   lines.Add("page size", Bytes(static_cast<uint64_t>(sysconf(_SC_PAGESIZE))), "");
   const std::string thp = Chosen(ReadLine("/sys/kernel/mm/transparent_hugepage/enabled"));
   lines.Add("huge pages", thp, OfHugePages(thp));
+  AddPageFault(lines);
   const std::string overcommit = ReadLine("/proc/sys/vm/overcommit_memory");
   lines.Add("overcommit", overcommit.empty() ? "unknown" : overcommit, OfOvercommit(overcommit));
   AddAddressLimit(pid, lines);

@@ -116,7 +116,7 @@ expect 2 'has no memory of its own' "$child"
 end_process
 
 # What the system grants.
-for fact in 'page size' 'huge pages' overcommit 'address space' 'cgroup memory' rseq 'usable CPUs' \
+for fact in 'page size' 'huge pages' 'page fault' overcommit 'address space' 'cgroup memory' rseq 'usable CPUs' \
   arenas; do
   expect 0 "^$fact +[^ ]" sh
 done
