@@ -26,7 +26,7 @@ std::string Help() {
   return "usage: cma bench [FLAGS]                       runs scenarios\n"
          "       cma bench [FLAGS] -- PROGRAM ARGS...    runs a program of yours\n"
          "\n"
-         "Runs the same programs under several allocators, in turn (A B C A B C ...), and prints\n"
+         "Runs the same programs under several allocators, in turn (A B C C B A ...), and prints\n"
          "medians: operations per second, peak RSS, and RSS at rest; durations of single calls; "
          "of\n"
          "programs wall time, processor time and memory. What your program prints is dropped, its\n"

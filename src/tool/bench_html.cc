@@ -139,7 +139,7 @@ std::string Charts(const BenchResults& results) {
 std::string HowMeasured(const BenchResults& results, const BenchConditions& conditions) {
   std::string html =
       "<h2>How it was measured</h2>\n<p>The same executables ran under each allocator, which was "
-      "preloaded, in turn (A B C A B C ...). A scenario's work is fixed; peak RSS is that of the "
+      "preloaded, in turn (A B C C B A ...). A scenario's work is fixed; peak RSS is that of the "
       "process, RSS at rest is read when the load has ended and all is freed but what stays by "
       "design. Runs that other processes disturbed were repeated and are left out of the medians "
       "where half of the runs or more were calm.</p>\n<table class=\"plain\"><tbody>\n";

@@ -72,15 +72,18 @@ void BenchRunner::Run(const std::function<void()>& row_done) {
   }
 }
 
-// One run under each allocator. A disturbed one is repeated at once: whoever was in the way may
-// have gone, and if not, the median decides.
+// One run under each allocator, to and fro: memory that one has used comes faster to the next, and
+// so it is not always the same one that follows another. A disturbed one is repeated at once:
+// whoever was in the way may have gone, and if not, the median decides.
 void BenchRunner::RunTurn(const BenchJob& job, int turn, BenchRow& row) {
   std::vector<std::string> command = job.command;
   if (job.reports_itself && turn < kRestingRuns && request_.rest_seconds > 0) {
     command.push_back("--rest-seconds");
     command.push_back(absl::StrCat(request_.rest_seconds));
   }
-  for (size_t a = 0; a < results_.allocators.size(); ++a) {
+  const size_t count = results_.allocators.size();
+  for (size_t i = 0; i < count; ++i) {
+    const size_t a = turn % 2 == 0 ? i : count - 1 - i;
     const size_t before = row.samples[a].size();
     const bool disturbed = RunOnce(job, command, a, row);
     runs_done_ += row.samples[a].size() - before;

@@ -51,6 +51,10 @@ grep -q '</html>' "$scratch/results/new/report.html" || fail "report.html is not
 bench 0 --repeat 1 -- "$(command -v bash)" -c 'echo hello; sleep 0.02'
 grep -q '^wall time, s' "$scratch/out" && ! grep -q '^hello' "$scratch/out" ||
   fail "not the program's table: $(cat "$scratch/out")"
+# To and fro: cma glibc, glibc cma, cma glibc. One that was disturbed runs once more, at once.
+bench 0 --repeat 3 -- bash -c 'echo "${LD_PRELOAD:-none}" >>"$0"' "$scratch/order"
+[[ $(uniq "$scratch/order" | wc -l) == 4 ]] || fail "another order: $(cat "$scratch/order")"
+
 bench 1 --repeat 1 -- sh -c 'echo oh >&2; exit 3'
 grep -q 'sh, glibc: exit status 3: oh' "$scratch/out" || fail "the failure is not told"
 bench 1 --repeat 1 --timeout 1 -- sleep 30
