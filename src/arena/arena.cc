@@ -136,6 +136,16 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growt
                            : TakeMedium(c, out, want, growth, ahead);
 }
 
+size_t Arena::TakeLines(SizeClass c, std::byte** out, size_t want) {
+  Slab* const slab = depots_[c].count == 0 ? FullestSlab(c) : nullptr;
+  if (slab == nullptr) return 0;
+  const size_t n = TakeLinesFromSlab(slab, out + want, want);
+  Relist(slab);
+  small_lent_bytes_ += n * ClassBytes(c);
+  if (n < want) memmove(out, out + want - n, n * sizeof *out);
+  return n;
+}
+
 // Whether one that is empty may go at once.
 bool Arena::MayGoWhenEmpty(const Slab* slab) const {
   if (slab->is_mixed) return true;

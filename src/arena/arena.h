@@ -78,6 +78,10 @@ class alignas(kIsolation) Arena {
   [[nodiscard]] size_t TakeBlocks(SizeClass c, std::byte** out, size_t want,
                                   Growth growth = Growth::kBySuperblocks,
                                   PageRange* ahead = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // The same for a thread that takes its first ones: whole cache lines of which nobody has a block,
+  // as far as one slab has them at hand; else 0. REQUIRES: the class is small.
+  [[nodiscard]] size_t TakeLines(SizeClass c, std::byte** out, size_t want)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Takes blocks of any small or medium class back. REQUIRES: their superblocks are this arena's.
   void GiveBlocks(std::byte* const* blocks, size_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // The same for blocks of one class.
@@ -176,11 +180,10 @@ class alignas(kIsolation) Arena {
   void Join() { users_.fetch_add(1, std::memory_order_relaxed); }
   void Leave() { users_.fetch_sub(1, std::memory_order_relaxed); }
   bool HasUsers() const { return users_.load(std::memory_order_relaxed) != 0; }
-  // False if it is some thread's already.
-  [[nodiscard]] bool JoinIfUnused() {
-    uint32_t none = 0;
-    return users_.load(std::memory_order_relaxed) == 0 &&
-           users_.compare_exchange_strong(none, 1, std::memory_order_relaxed);
+  // False if it is not just so many threads' already.
+  [[nodiscard]] bool JoinIfUsedBy(uint32_t threads) {
+    return users_.load(std::memory_order_relaxed) == threads &&
+           users_.compare_exchange_strong(threads, threads + 1, std::memory_order_relaxed);
   }
   // In the child of a fork.
   void ForgetUsers() { users_.store(0, std::memory_order_relaxed); }

@@ -77,16 +77,15 @@ Arena* ArenaSet::JoinForNewThread() {
   Arena* left = vacated_.load(std::memory_order_relaxed);
   // Acquire pairs with the release in NoteVacant(): whoever left it has seen the arena made.
   if (left != nullptr) left = vacated_.exchange(nullptr, std::memory_order_acquire);
-  if (left != nullptr && left->JoinIfUnused()) return left;
-  Arena* const current = Current();
-  return current != nullptr && current->JoinIfUnused() ? current : JoinUnused();
+  if (left != nullptr && left->JoinIfUsedBy(0)) return left;
+  return JoinUsedBy(0);
 }
 
-Arena* ArenaSet::JoinUnused() {
+Arena* ArenaSet::JoinUsedBy(uint32_t threads) {
   const size_t first = CurrentIndex();
-  for (size_t i = 1; i < in_use(); ++i) {
+  for (size_t i = 0; i < in_use(); ++i) {
     Arena* const arena = At((first + i) % in_use());
-    if (arena != nullptr && arena->JoinIfUnused()) return arena;
+    if (arena != nullptr && arena->JoinIfUsedBy(threads)) return arena;
   }
   return nullptr;
 }

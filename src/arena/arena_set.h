@@ -44,8 +44,9 @@ class ArenaSet {
   Arena* JoinForNewThread();
   // In the child of a fork: of all threads only this one, which has `arena` if that is not null.
   void ForgetOthers(Arena* arena);
-  // Joins one that no thread has; nullptr if each is some thread's, or there is no memory for it.
-  Arena* JoinUnused();
+  // Joins one that just so many threads have, Current() if it may be; nullptr if there is none, or
+  // no memory for it.
+  Arena* JoinUsedBy(uint32_t threads);
   // A thread that had the arena has ended, and left it.
   void NoteVacant(Arena* arena) { vacated_.store(arena, std::memory_order_release); }
 

@@ -74,6 +74,8 @@ inline constexpr unsigned kAddressBits = 47;
 // this many bytes apart. No benchmark on two cores tells: half and double are the same in
 // slot_churn/1 and idle_threads.
 inline constexpr size_t kIsolation = 128;
+// What moves between CPUs, bytes, on most of both architectures.
+inline constexpr size_t kCacheLineBytes = 64;
 
 }  // namespace cma
 

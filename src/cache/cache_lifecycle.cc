@@ -22,7 +22,7 @@ static_assert(sizeof(ThreadCache) <= kCacheBytes - 512, "some lists have their f
 // That of a thread without one. Never written.
 constinit ThreadCache g_no_cache;
 
-// Where every arena has a thread already there are more threads than CPUs, and many may never do
+// Where every arena has two threads already there are more threads than CPUs, and many may never do
 // much: so many of their first allocations and frees, and they have a cache. Chosen by idle_threads
 // that churn 16 KiB first (half); double is the same there and in thread_phases/8.
 constexpr uint32_t kCallsBeforeCache = 128;
@@ -91,6 +91,8 @@ ThreadCache* CacheForNewThread(bool make_one) {
   if (ThreadCache* const left = g_caches.Adopt(current, true)) return left;
   if (Arena* const unused = g_heap.arenas.JoinForNewThread()) return NewCache(unused);
   if (ThreadCache* const left = g_caches.Adopt(current, false)) return left;
+  // Threads that work, one per CPU, and the one that started them and waits.
+  if (Arena* const shared = g_heap.arenas.JoinUsedBy(1)) return NewCache(shared);
   if (!make_one) return nullptr;
   current->Join();
   return NewCache(current);

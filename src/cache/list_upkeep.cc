@@ -13,18 +13,9 @@ namespace {
 
 // With its two marks an array of so many slots fills 2 KiB. Seen in batch_order/1.
 constexpr size_t kMaxCapacity = ListArray::kMaxCapacity;
-// Blocks, and bytes of blocks, of a new list. Seen in idle_threads; larson_server/1 is the same
-// with half and double.
-constexpr size_t kFirstCapacity = 6;
-constexpr size_t kFirstListBytes = 1 * kKiB;
 
 size_t MostOf(SizeClass c, size_t bytes) {
   return std::clamp<size_t>(bytes / ClassBytes(c), 2, kMaxCapacity);
-}
-
-// What a list starts with, for free: what idle threads keep is mostly this.
-size_t FirstOf(SizeClass c) {
-  return std::clamp<size_t>(kFirstListBytes / ClassBytes(c), 1, kFirstCapacity);
 }
 
 // Makes the list's array `capacity` slots long; false if there is no memory for it.
@@ -96,7 +87,7 @@ void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
   const size_t most = MostOf(c, list_bytes);
   if (capacity >= most) return;
   if (capacity == 0) {
-    SetCapacity(cache, c, FirstOf(c));
+    SetCapacity(cache, c, FirstCapacity(c));
     return;
   }
   const size_t wanted = std::min(capacity * 2 + 2, most);
@@ -107,7 +98,7 @@ void Grow(ThreadCache* cache, SizeClass c, size_t list_bytes) {
 
 void Retire(ThreadCache* cache, SizeClass c) {
   const ListArray old = cache->backing[c];
-  g_caches.Unclaim(cache, (old.capacity() - FirstOf(c)) * ClassBytes(c));
+  g_caches.Unclaim(cache, (old.capacity() - FirstCapacity(c)) * ClassBytes(c));
   cache->backing[c] = ListArray();
   cache->lists[c] = g_no_slots + 1;
   cache->arrays.Give(old.slots(), SlotCount(old.capacity()));

@@ -6,6 +6,7 @@
 #ifndef CMA_CACHE_LIST_UPKEEP_H_
 #define CMA_CACHE_LIST_UPKEEP_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +28,16 @@ constexpr size_t ListBytes(SizeClass c) {
 // What it may grow to by overflows alone: a thread that only frees has no use for the blocks.
 // Chosen by producer_consumer/2 (half) and thread_phases/2 (double).
 inline constexpr size_t kOverflowBytes = 4 * kKiB;
+
+// Blocks, and bytes of blocks, of a new list. Seen in idle_threads; larson_server/1 is the same
+// with half and double.
+inline constexpr size_t kFirstCapacity = 6;
+inline constexpr size_t kFirstListBytes = 1 * kKiB;
+
+// What a list starts with, for free: what idle threads keep is mostly this.
+constexpr size_t FirstCapacity(SizeClass c) {
+  return std::clamp<size_t>(kFirstListBytes / ClassBytes(c), 1, kFirstCapacity);
+}
 
 // Makes the list's array longer, to at most `list_bytes` of blocks, if there is memory and budget
 // for it; gives a list that is not in use its first array.

@@ -35,9 +35,11 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   BlockList& list = cache->lists[c];
   if (IsFull(list)) {
     CountEvent(cache);
+    // The thread has allocated none of these: the block was another one's, and so may its line be.
+    const bool is_first = cache->backing[c].capacity() == 0 && ClassBytes(c) <= kLinesUpTo;
     Grow(cache, c, kOverflowBytes);
     const size_t capacity = cache->backing[c].capacity();
-    if (capacity == 0) return GiveOne(cache->arena, block);
+    if (capacity == 0 || is_first) return FreeUncached(block, c, cache->owner);
     if (IsFull(list)) {
       const uint16_t home = cache->owner;
       FollowCpu(cache);

@@ -73,6 +73,20 @@ void TouchTaken(Slab* slab, size_t word, uint64_t taken) {
   }
 }
 
+// The bits that are there with those `half` places away, in the other half of their row; `halves`
+// has the first half of each row.
+uint64_t Rows(uint64_t bits, size_t half, uint64_t halves) {
+  const uint64_t both = bits & bits >> half & halves;
+  return both | both << half;
+}
+
+// The bits of those rows of 1, 2 or 4 that have all of their bits.
+uint64_t WholeRows(uint64_t bits, size_t row) {
+  if (row >= 2) bits = Rows(bits, 1, ~uint64_t{0} / 3);
+  if (row >= 4) bits = Rows(bits, 2, ~uint64_t{0} / 15 * 3);
+  return bits;
+}
+
 // As TakeFromSlab(), of the blocks that a word of its bitmap has the bits of, those that are
 // `allowed`. REQUIRES: want != 0.
 size_t TakeFromWord(Slab* slab, uint64_t* bits, size_t word, uint64_t allowed, std::byte** end,
@@ -175,6 +189,19 @@ size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want) {
   while (n < want && slab->nonempty_words != 0) {
     const auto word = static_cast<size_t>(std::countr_zero(slab->nonempty_words));
     n += TakeFromWord(slab, bits, word, ~uint64_t{0}, end - n, want - n);
+  }
+  slab->free_blocks = static_cast<uint16_t>(slab->free_blocks - n);
+  return n;
+}
+
+size_t TakeLinesFromSlab(Slab* slab, std::byte** end, size_t want) {
+  uint64_t* const bits = BitsOf(slab);
+  const size_t row = BlocksPerLines(slab->size_class);
+  want &= ~(row - 1);
+  size_t n = 0;
+  for (uint64_t words = slab->nonempty_words; words != 0 && n < want; words &= words - 1) {
+    const auto word = static_cast<size_t>(std::countr_zero(words));
+    n += TakeFromWord(slab, bits, word, WholeRows(bits[word], row), end - n, want - n);
   }
   slab->free_blocks = static_cast<uint16_t>(slab->free_blocks - n);
   return n;

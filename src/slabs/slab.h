@@ -44,6 +44,10 @@ SizeClass SmallClassAt(Superblock* superblock, const void* address);
 // last; how many.
 size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want);
 
+// The same, of cache lines that no lent block lies on, and only these: up to `want` blocks in whole
+// rows of BlocksPerLines().
+size_t TakeLinesFromSlab(Slab* slab, std::byte** end, size_t want);
+
 // Takes the first of `count` blocks back, as far as they lie in this slab; how many. Reports one
 // that is free already. REQUIRES: the first one does lie here.
 size_t GiveToSlab(Slab* slab, std::byte* const* blocks, size_t count);

@@ -140,25 +140,41 @@ TEST_F(JoinArenasTest, EveryUnusedArenaIsJoinedOnce) {
   std::vector<Arena*> joined;
 
   for (size_t i = 1; i < arenas_.count(); ++i) {
-    joined.push_back(arenas_.JoinUnused());
+    joined.push_back(arenas_.JoinUsedBy(0));
     ASSERT_NE(joined.back(), nullptr);
     EXPECT_EQ(std::count(joined.begin(), joined.end(), joined.back()), 1);
   }
-  EXPECT_EQ(arenas_.JoinUnused(), nullptr);
+  EXPECT_EQ(arenas_.JoinUsedBy(0), nullptr);
 
   joined[0]->Leave();
-  EXPECT_EQ(arenas_.JoinUnused(), joined[0]);
+  EXPECT_EQ(arenas_.JoinUsedBy(0), joined[0]);
+}
+
+TEST_F(JoinArenasTest, TheArenaOfTheThreadsCpuIsTheFirstThatIsShared) {
+  Arena* const current = arenas_.Current();
+  std::vector<Arena*> joined;
+  while (Arena* const arena = arenas_.JoinUsedBy(0)) joined.push_back(arena);
+  EXPECT_EQ(joined.size(), arenas_.count());
+
+  EXPECT_EQ(arenas_.JoinUsedBy(1), current);
+
+  for (size_t i = 1; i < arenas_.count(); ++i) {
+    Arena* const arena = arenas_.JoinUsedBy(1);
+    ASSERT_NE(arena, nullptr);
+    EXPECT_NE(arena, current);
+  }
+  EXPECT_EQ(arenas_.JoinUsedBy(1), nullptr);
 }
 
 TEST_F(JoinArenasTest, AForksChildHasTheArenasOfOtherThreadsForItself) {
   arenas_.Current()->Join();
-  while (arenas_.JoinUnused() != nullptr) {
+  while (arenas_.JoinUsedBy(0) != nullptr) {
   }
 
   arenas_.ForgetOthers(arenas_.Current());
 
-  for (size_t i = 1; i < arenas_.count(); ++i) EXPECT_NE(arenas_.JoinUnused(), nullptr);
-  EXPECT_EQ(arenas_.JoinUnused(), nullptr);
+  for (size_t i = 1; i < arenas_.count(); ++i) EXPECT_NE(arenas_.JoinUsedBy(0), nullptr);
+  EXPECT_EQ(arenas_.JoinUsedBy(0), nullptr);
 }
 
 TEST_F(ArenaSetTest, ARefusedArenaIsNullAndTheNextTryWorks) {

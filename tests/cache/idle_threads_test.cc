@@ -25,6 +25,22 @@ const bool g_prepared = cma_test::StayOnThisCpu();
 
 constexpr size_t kThreads = 500;
 
+// In a thread that starts while another one, and the caller, have a cache.
+template <typename Function>
+void AsThirdThread(const Function& run) {
+  cma_free(cma_malloc(1));
+  std::thread([&run] {
+    const ThreadCache* const none = t_cache;
+    cma_free(cma_malloc(1));
+    EXPECT_NE(t_cache, none);
+    std::thread([&run] {
+      run();
+      cma_thread_idle();  // leaves no cache for the next thread
+    }).join();
+    cma_thread_idle();
+  }).join();
+}
+
 // Threads that use eight sizes, or nothing, and then wait until the figure is taken.
 class WaitingThreads {
  public:
@@ -82,7 +98,7 @@ TEST(IdleThreadsTest, AThreadThatHasAllocatedALittleCostsLittle) {
   EXPECT_LE(growth, kThreads * 2 * kKiB);
 }
 
-// The first of all threads has the arena: one more is one more than there are arenas.
+// Of the threads that share an arena the first two do: one works, perhaps, and one waits for it.
 TEST(IdleThreadsTest, OneOfManyThreadsHasACacheWhenItHasAllocatedALittle) {
   ASSERT_TRUE(g_prepared);
   cma_free(cma_malloc(1));
@@ -91,15 +107,14 @@ TEST(IdleThreadsTest, OneOfManyThreadsHasACacheWhenItHasAllocatedALittle) {
   const ThreadCache* at_end = nullptr;
   const uint16_t owner = t_cache->owner;
 
-  std::thread([&] {
+  AsThirdThread([&] {
     at_start = t_cache;
     cma_free(memset(cma_malloc(100), 1, 100));
     at_first = t_cache;
     for (int i = 0; i < 100; ++i) cma_free(cma_malloc(100));
     at_end = t_cache;
     EXPECT_EQ(t_cache->owner, owner);
-    cma_thread_idle();  // leaves no cache for the next thread
-  }).join();
+  });
 
   EXPECT_EQ(at_first, at_start);
   EXPECT_NE(at_end, at_start);
@@ -110,7 +125,7 @@ TEST(IdleThreadsTest, OneOfManyThreadsHasACacheWhenItHasAllocatedALittle) {
 TEST(IdleThreadsDeathTest, AnotherThreadsSecondFreeIsReported) {
   ASSERT_TRUE(g_prepared);
   void* const block = cma_malloc(100);
-  std::thread([block] { cma_free(block); }).join();
+  AsThirdThread([block] { cma_free(block); });
 
   EXPECT_EXIT(cma_free(cma_test::Opaque(block)), testing::KilledBySignal(SIGABRT), "double free");
 }

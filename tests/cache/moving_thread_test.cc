@@ -65,7 +65,7 @@ TEST(MovingThreadTest, OneThatMeetsOthersOnItsOwnCpuGoesToAnArenaThatNobodyHas) 
   const int others = 0;
   const size_t own = ArenaOn(g_cpus.front(), &others);
   std::vector<Arena*> joined;
-  while (Arena* const arena = g_heap.arenas.JoinUnused()) joined.push_back(arena);
+  while (Arena* const arena = g_heap.arenas.JoinUsedBy(0)) joined.push_back(arena);
   ASSERT_FALSE(joined.empty());
   EXPECT_EQ(ArenaOn(g_cpus.front(), &others, kOften), own);
 

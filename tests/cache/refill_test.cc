@@ -10,6 +10,7 @@
 #include "arena/heap.h"
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
+#include "cache/list_upkeep.h"
 #include "support/two_arenas.h"
 
 namespace cma {
@@ -77,6 +78,16 @@ class RefillTest : public cma_test::TwoArenas {
   void* Allocate(size_t bytes) {
     left_.push_back(cma_malloc(bytes));
     return left_.back();
+  }
+
+  // The cache line on which the own arena's next block begins, as another thread would get it.
+  uintptr_t LineOfNewBlock(size_t bytes) {
+    std::byte* block = nullptr;
+    LockGuard guard(home_->lock());
+    EXPECT_EQ(home_->TakeBlocks(ClassOf(bytes), &block, 1), 1u);
+    KeyOf(AddressOf(block)) = 0;
+    left_.push_back(block);
+    return AddressOf(block) / kCacheLineBytes;
   }
 
   static Arena* OwnerOf(const void* block) {
@@ -197,6 +208,43 @@ TEST_F(RefillTest, AListIsNeverFilledBeyondItsArray) {
   EXPECT_EQ(t_cache->backing[c].capacity(), capacity);
   EXPECT_LT(t_cache->depth(c), capacity);
   EXPECT_EQ(t_cache->backing[c].slots()[capacity + 1], kFullMark);
+}
+
+// A thread that never asks for more would share the line with the block's owner for good.
+TEST_F(RefillTest, TheFirstBlocksOfAThreadLieOnCacheLinesOfTheirOwn) {
+  for (const size_t bytes : {16u, 32u, 48u, 80u, 128u}) {
+    SCOPED_TRACE(bytes);
+    const uintptr_t before = LineOfNewBlock(bytes);
+
+    const uintptr_t first = AddressOf(Allocate(bytes));
+    while (t_cache->depth(ClassOf(bytes)) != 0) Allocate(bytes);
+    const uintptr_t end = AddressOf(left_.back()) + bytes;
+
+    EXPECT_NE(first / kCacheLineBytes, before);
+    EXPECT_NE(LineOfNewBlock(bytes), (end - 1) / kCacheLineBytes);
+  }
+}
+
+TEST_F(RefillTest, WhatAThreadFreesBeforeItAllocatesIsNotWhatItGets) {
+  LineOfNewBlock(48);
+  void* const gift = left_.back();
+  const uintptr_t line = LineOfNewBlock(48);
+  ASSERT_EQ(AddressOf(gift) / kCacheLineBytes, line);
+  left_.erase(left_.end() - 2);
+
+  cma_free(gift);
+
+  EXPECT_NE(AddressOf(Allocate(48)) / kCacheLineBytes, line);
+}
+
+TEST_F(RefillTest, AListIsNewThoughItsArenaHadToGrow) {
+  cma_malloc_trim(0);
+  while (std::byte* run = home_->TakeRun(kUnitBytes, 1, nullptr, Growth::kNone))
+    left_.push_back(run);
+
+  Allocate(48);
+
+  EXPECT_EQ(t_cache->backing[ClassOf(48)].capacity(), FirstCapacity(ClassOf(48)));
 }
 
 TEST_F(RefillTest, SmallerBlocksComeFromTheOwnArenaAlone) {

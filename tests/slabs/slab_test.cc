@@ -36,6 +36,14 @@ class SlabTest : public cma_test::HeapFixture {
     return blocks;
   }
 
+  static std::vector<std::byte*> TakeLines(Slab* slab, size_t want) {
+    std::vector<std::byte*> blocks(want);
+    const size_t n = TakeLinesFromSlab(slab, blocks.data() + want, want);
+    std::reverse(blocks.begin(), blocks.end());
+    blocks.resize(n);
+    return blocks;
+  }
+
   static std::vector<std::byte*> TakeAll(Slab* slab) {
     std::vector<std::byte*> blocks;
     for (;;) {
@@ -93,6 +101,40 @@ TEST_F(SlabTest, NoMoreBlocksAreTakenThanAreWanted) {
   EXPECT_EQ(Take(slab, 130).size(), 130u);
 
   EXPECT_EQ(slab->free_blocks, slab->capacity - 131u);
+}
+
+TEST_F(SlabTest, LinesThatALentBlockLiesOnAreLeftOut) {
+  const struct {
+    size_t bytes;
+    size_t first;  // block that is taken, after the one at 0
+    size_t count;  // of up to six
+  } cases[] = {{16, 4, 4}, {32, 2, 6}, {48, 4, 4}, {64, 1, 6}, {80, 4, 4}, {96, 2, 6}, {128, 1, 6}};
+  for (const auto& expected : cases) {
+    SCOPED_TRACE(expected.bytes);
+    Slab* const slab = Make(expected.bytes);
+    Take(slab, 1);
+
+    const std::vector<std::byte*> blocks = TakeLines(slab, 6);
+
+    ASSERT_EQ(blocks.size(), expected.count);
+    EXPECT_EQ(blocks.front(), slab->base + expected.first * expected.bytes);
+    EXPECT_EQ(blocks.back(), blocks.front() + (expected.count - 1) * expected.bytes);
+    EXPECT_EQ(slab->free_blocks, slab->capacity - 1 - expected.count);
+  }
+}
+
+TEST_F(SlabTest, WhereEveryLineHasALentBlockThereAreNone) {
+  Slab* const slab = Make(16);
+  const std::vector<std::byte*> blocks = TakeAll(slab);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 4 != 1) Give(slab, blocks[i]);
+  }
+
+  EXPECT_THAT(TakeLines(slab, 4), IsEmpty());
+
+  Give(slab, blocks[1025]);
+  EXPECT_THAT(TakeLines(slab, 8),
+              ElementsAre(blocks[1024], blocks[1025], blocks[1026], blocks[1027]));
 }
 
 TEST_F(SlabTest, TakingBlocksTouchesNoMemory) {
