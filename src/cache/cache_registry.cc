@@ -209,6 +209,9 @@ void CacheRegistry::LeaveOrphans(ThreadCache* survivor) {
   has_orphans_.store(!orphans_.empty(), std::memory_order_relaxed);
   if (is_live) caches_.PushBack(survivor);
   count_.store(is_live ? 1 : 0, std::memory_order_relaxed);
+  size_t claimed = 0;
+  ForEach([&claimed](const ThreadCache* cache) { claimed += cache->claimed_bytes; });
+  claimed_.store(claimed, std::memory_order_relaxed);
 }
 
 ThreadCache* CacheRegistry::TakeOrphan() {

@@ -18,6 +18,7 @@
 #include "cache/cache_lifecycle.h"
 #include "cache/cache_registry.h"
 #include "cache/slow_path.h"
+#include "options/options.h"
 #include "support/long_delay.h"
 #include "support/opaque.h"
 #include "support/sanitizer.h"
@@ -252,6 +253,22 @@ TEST_F(ForkTest, TheChildLeavesACacheAloneThatWasBeingChanged) {
 
   top = top - 1000;
   lost.cache()->in_slow_path = false;
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(ForkTest, TheChildHasTheBudgetOfACacheThatIsLost) {
+  const IdleThread lost;
+  constexpr size_t kMuch = 2 * kMiB;
+  ASSERT_TRUE(g_caches.Claim(lost.cache(), kMuch));
+  lost.cache()->in_slow_path = true;
+
+  const int status = StatusOfChild([] {
+    g_options.cache_budget_kib = kMuch / kKiB;
+    return g_caches.Claim(t_cache, 64 * kKiB) ? 0 : 1;
+  });
+
+  lost.cache()->in_slow_path = false;
+  g_caches.Unclaim(lost.cache(), kMuch);
   EXPECT_EQ(status, 0);
 }
 
