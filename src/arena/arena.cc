@@ -137,13 +137,17 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growt
 }
 
 size_t Arena::TakeLines(SizeClass c, std::byte** out, size_t want) {
-  Slab* const slab = depots_[c].count == 0 ? FullestSlab(c) : nullptr;
-  if (slab == nullptr) return 0;
-  const size_t n = TakeLinesFromSlab(slab, out + want, want);
-  Relist(slab);
-  small_lent_bytes_ += n * ClassBytes(c);
-  if (n < want) memmove(out, out + want - n, n * sizeof *out);
-  return n;
+  if (depots_[c].count != 0) return 0;
+  for (const IntrusiveList<Slab>& list : partial_[c]) {
+    Slab* const slab = list.front();
+    const size_t n = slab != nullptr ? TakeLinesFromSlab(slab, out + want, want) : 0;
+    if (n == 0) continue;
+    Relist(slab);
+    small_lent_bytes_ += n * ClassBytes(c);
+    if (n < want) memmove(out, out + want - n, n * sizeof *out);
+    return n;
+  }
+  return 0;
 }
 
 // Whether one that is empty may go at once.

@@ -79,7 +79,8 @@ class alignas(kIsolation) Arena {
                                   Growth growth = Growth::kBySuperblocks,
                                   PageRange* ahead = nullptr) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // The same for a thread that takes its first ones: whole cache lines of which nobody has a block,
-  // as far as one slab has them at hand; else 0. REQUIRES: the class is small.
+  // as far as the first slab of some fullness has them; else 0, and where a depot has blocks.
+  // REQUIRES: the class is small.
   [[nodiscard]] size_t TakeLines(SizeClass c, std::byte** out, size_t want)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Takes blocks of any small or medium class back. REQUIRES: their superblocks are this arena's.

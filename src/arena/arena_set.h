@@ -5,7 +5,8 @@
 // it: nothing is left behind on the CPUs that it was on. From the second thread on all are in use.
 // (Two threads that share an arena pass blocks to each other through it that lie in one line.) A
 // thread that starts takes over from one that has just ended, if nobody else has that arena; else
-// it has the arena of its CPU, or another one that nobody has, or shares that of its CPU.
+// it has the arena of its CPU, or another one that nobody has, or one that one thread has, or
+// shares that of its CPU.
 //
 // The heaps that the program makes have arenas too, from number kMaxArenas on. No thread works with
 // one of these unless it was told to; what is done to all arenas is done to them.
@@ -48,7 +49,9 @@ class ArenaSet {
   // no memory for it.
   Arena* JoinUsedBy(uint32_t threads);
   // A thread that had the arena has ended, and left it.
-  void NoteVacant(Arena* arena) { vacated_.store(arena, std::memory_order_release); }
+  void NoteVacant(Arena* arena) {
+    if (!arena->HasUsers()) vacated_.store(arena, std::memory_order_release);
+  }
 
   // An arena whose lock the caller then holds: `home`, unless its holder keeps it for longer than
   // a moment (it may have lost its CPU) and another one is free.

@@ -35,7 +35,8 @@ void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   BlockList& list = cache->lists[c];
   if (IsFull(list)) {
     CountEvent(cache);
-    // The thread has allocated none of these: the block was another one's, and so may its line be.
+    // The thread has no list of these, so the block was another one's, most likely, and so may its
+    // line be.
     const bool is_first = cache->backing[c].capacity() == 0 && ClassBytes(c) <= kLinesUpTo;
     Grow(cache, c, kOverflowBytes);
     const size_t capacity = cache->backing[c].capacity();

@@ -1,7 +1,8 @@
 // A slab: one unit cut into equal small blocks, with one bit per block outside of it.
 //
-// Blocks are given out in address order, first from pages that hold memory already. So a fresh
-// slab fills like a bump range, and pages that no block needs stay untouched.
+// Blocks are given out in address order, all but a thread's first ones from pages that hold memory
+// already as long as there are some. So a fresh slab fills like a bump range, and pages that no
+// block needs stay untouched.
 //
 // Guarded by the lock of the arena that owns the superblock.
 #ifndef CMA_SLABS_SLAB_H_
@@ -44,8 +45,8 @@ SizeClass SmallClassAt(Superblock* superblock, const void* address);
 // last; how many.
 size_t TakeFromSlab(Slab* slab, std::byte** end, size_t want);
 
-// The same, of cache lines that no lent block lies on, and only these: up to `want` blocks in whole
-// rows of BlocksPerLines().
+// Only of cache lines that no lent block lies on, the lowest first on whatever page: up to `want`
+// blocks, in whole rows of BlocksPerLines().
 size_t TakeLinesFromSlab(Slab* slab, std::byte** end, size_t want);
 
 // Takes the first of `count` blocks back, as far as they lie in this slab; how many. Reports one

@@ -225,6 +225,27 @@ TEST_F(RefillTest, TheFirstBlocksOfAThreadLieOnCacheLinesOfTheirOwn) {
   }
 }
 
+// The fullest slab has a hole on every line, another one has lines.
+TEST_F(RefillTest, TheyAreLookedForInSlabsThatAreLessFullToo) {
+  constexpr size_t kInSlab = kUnitBytes / 48;
+  std::vector<std::byte*> blocks(2 * kInSlab);
+  home_->lock().Acquire();
+  for (std::byte*& block : blocks) EXPECT_EQ(home_->TakeBlocks(ClassOf(48), &block, 1), 1u);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i < kInSlab ? i % 16 == 0 : i % kInSlab >= 200) {
+      home_->GiveBlocks(&blocks[i], 1);
+    } else {
+      KeyOf(AddressOf(blocks[i])) = 0;
+      left_.push_back(blocks[i]);
+    }
+  }
+  home_->lock().Release();
+
+  const auto first = static_cast<std::byte*>(Allocate(48));
+
+  EXPECT_EQ(AddressOf(first) / kUnitBytes, AddressOf(blocks.back()) / kUnitBytes);
+}
+
 TEST_F(RefillTest, WhatAThreadFreesBeforeItAllocatesIsNotWhatItGets) {
   LineOfNewBlock(48);
   void* const gift = left_.back();
