@@ -17,8 +17,11 @@ long Futex(std::atomic<uint32_t>& word, int operation, uint32_t value, const tim
                     static_cast<long>(value), reinterpret_cast<long>(timeout));
 }
 
-// Bytes of the helper thread's stack: its deepest call chain needs under 4 KiB.
+// Bytes of the helper thread's stack: its deepest call chain needs under 4 KiB. The C library puts
+// the program's thread-local variables there as well; where they do not fit it wants more, up to so
+// much.
 constexpr size_t kStackBytes = 64 * kKiB;
+constexpr size_t kMostStackBytes = 64 * kMiB;
 
 }  // namespace
 
@@ -49,15 +52,18 @@ bool OsStartThread(void* (*body)(void*), void* argument, pthread_t* handle) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_attr_t attributes;
-  bool started = false;
-  if (pthread_attr_init(&attributes) == 0) {
-    pthread_attr_setstacksize(&attributes, kStackBytes);
-    started = pthread_create(handle, &attributes, body, argument) == 0;
+  int error = pthread_attr_init(&attributes);
+  if (error == 0) {
+    error = EINVAL;
+    for (size_t bytes = kStackBytes; error == EINVAL && bytes <= kMostStackBytes; bytes *= 4) {
+      pthread_attr_setstacksize(&attributes, bytes);
+      error = pthread_create(handle, &attributes, body, argument);
+    }
     pthread_attr_destroy(&attributes);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = saved;
-  return started;
+  return error == 0;
 }
 
 void OsJoinThread(pthread_t handle) {

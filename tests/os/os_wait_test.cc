@@ -46,6 +46,18 @@ TEST(OsWaitTest, ASleeperIsWoken) {
   sleeper.join();
 }
 
+thread_local volatile char t_much[300 * 1024];
+
+// The C library has them on a thread's stack.
+TEST(OsWaitTest, AThreadStartsThoughThreadLocalVariablesNeedMoreThanItsStack) {
+  t_much[0] = 1;
+  pthread_t handle;
+
+  ASSERT_TRUE(OsStartThread([](void*) -> void* { return nullptr; }, nullptr, &handle));
+
+  OsJoinThread(handle);
+}
+
 TEST(OsWaitTest, ThreadsHaveDifferentIdentities) {
   const uintptr_t mine = OsThreadIdentity();
   uintptr_t other = mine;
