@@ -28,20 +28,20 @@ class SlabTest : public cma_test::HeapFixture {
     return MakeSlab(run, ClassOf(block_bytes));
   }
 
-  static std::vector<std::byte*> Take(Slab* slab, size_t want) {
+  static std::vector<std::byte*> Take(Slab* slab, size_t want, decltype(TakeFromSlab) take) {
     std::vector<std::byte*> blocks(want);
-    const size_t n = TakeFromSlab(slab, blocks.data() + want, want);
+    const size_t n = take(slab, blocks.data() + want, want);
     std::reverse(blocks.begin(), blocks.end());
     blocks.resize(n);
     return blocks;
   }
 
+  static std::vector<std::byte*> Take(Slab* slab, size_t want) {
+    return Take(slab, want, TakeFromSlab);
+  }
+
   static std::vector<std::byte*> TakeLines(Slab* slab, size_t want) {
-    std::vector<std::byte*> blocks(want);
-    const size_t n = TakeLinesFromSlab(slab, blocks.data() + want, want);
-    std::reverse(blocks.begin(), blocks.end());
-    blocks.resize(n);
-    return blocks;
+    return Take(slab, want, TakeLinesFromSlab);
   }
 
   static std::vector<std::byte*> TakeAll(Slab* slab) {
