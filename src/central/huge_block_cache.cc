@@ -268,7 +268,7 @@ HugeBlocks::Moment HugeBlocks::Look() const {
 bool HugeBlocks::HoldsTooMuch() const {
   const Moment moment = Look();
   return moment.cached > MostThatWaits(moment, UpTo::kBeyondPeak) ||
-         free_.empty_bytes() > kEmptyBytes + moment.live;
+         (free_.empty_bytes() > kEmptyBytes + moment.live && MayUnmap());
 }
 
 // What may wait in any case where so much does.
@@ -327,9 +327,9 @@ HugeBlocks::Block* HugeBlocks::TakeOldestEmpty() {
   return oldest;
 }
 
-HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
+HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age, bool with_memory) {
   LockGuard guard(lock_);
-  Block* const oldest = free_.Oldest();
+  Block* const oldest = with_memory ? free_.OldestWithMemory() : free_.Oldest();
   if (oldest == nullptr || !HasAged(oldest->idle_since, now, age)) return nullptr;
   Block* const block = free_.TakeFront(oldest, kMostUnmapped);
   NoteLeaving(block);
@@ -339,11 +339,8 @@ HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age) {
 // REQUIRES: the block is leaving.
 void HugeBlocks::Empty(Block* block) {
   SettleMarks(block->start, block->bytes);
-  if (!os_->decommit(block->start, block->bytes, false)) return UnmapBlock(block);
-  NoteReturned(block);
-  block->holds_memory = false;
-  LockGuard guard(lock_);
-  free_.Insert(block);
+  if (os_->decommit(block->start, block->bytes, false)) return KeepAddresses(block);
+  UnmapBlock(block);
 }
 
 void HugeBlocks::Trim(size_t limit, UpTo up_to) {
@@ -353,10 +350,9 @@ void HugeBlocks::Trim(size_t limit, UpTo up_to) {
     Empty(block);
   }
   // Addresses, of which there are more.
-  while (empty_bytes() > kEmptyBytes + live_bytes()) {
+  while (empty_bytes() > kEmptyBytes + live_bytes() && MayUnmap()) {
     Block* const block = TakeOldestEmpty();
-    if (block == nullptr) return;
-    UnmapBlock(block);
+    if (block == nullptr || !UnmapBlock(block)) return;
   }
 }
 
@@ -379,11 +375,12 @@ bool HugeBlocks::KeepsFreed() const {
 
 // A block that is freed.
 void HugeBlocks::PutAway(Block* block) {
+  block->idle_since = os_->now();
   if (!KeepsFreed()) {
     NoteLeaving(block);
-    return UnmapBlock(block);
+    UnmapBlock(block);
+    return;
   }
-  block->idle_since = os_->now();
   if (!FitsOnCpu(os_->cpu(), block->bytes)) return Cache(block);
   block->is_rest = false;
   PutOnCpu(block);
@@ -395,12 +392,16 @@ size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
     slots_.TakeAged(now, age, [&](Block* block) { free_.Insert(block); });
   }
   size_t bytes = 0;
+  bool unmaps = MayUnmap();
   for (size_t empty = 0; limit > 0;) {
-    Block* const oldest = TakeOldest(now, age);
+    Block* const oldest = TakeOldest(now, age, !unmaps);
     if (oldest == nullptr) break;
-    bytes += oldest->bytes;
-    if (oldest->holds_memory || ++empty % kEmptyPieces == 0) --limit;
-    UnmapBlock(oldest);
+    const size_t its_bytes = oldest->bytes;
+    const bool held = oldest->holds_memory;
+    if (held || ++empty % kEmptyPieces == 0) --limit;
+    const bool unmapped = UnmapBlock(oldest);
+    if (held || unmapped) bytes += its_bytes;
+    unmaps = unmaps && unmapped;
   }
   return bytes;
 }

@@ -192,14 +192,27 @@ void HugeBlocks::NoteReturned(const Block* block) {
   limit_->Uncommit(block->bytes);
 }
 
-// REQUIRES: it is leaving.
-void HugeBlocks::UnmapBlock(Block* block) {
+// Whether the addresses went, too. If not they wait. REQUIRES: the block is leaving.
+bool HugeBlocks::UnmapBlock(Block* block) {
   SettleMarks(block->start, block->bytes);
-  // Refused only where a mapping would have to be split beyond the limit: then at least the
-  // memory goes back.
-  if (!os_->unmap(block->start, block->bytes)) os_->decommit(block->start, block->bytes, false);
+  // Refused only where a mapping would have to be split beyond the kernel's limit: then at least
+  // the memory goes back.
+  if (!MayUnmap() || !os_->unmap(block->start, block->bytes)) {
+    if (block->holds_memory) os_->decommit(block->start, block->bytes, false);
+    KeepAddresses(block);
+    return false;
+  }
   NoteReturned(block);
   metadata_->Give(block, sizeof(Block));
+  return true;
+}
+
+// REQUIRES: the block was leaving, and holds no memory any more.
+void HugeBlocks::KeepAddresses(Block* block) {
+  NoteReturned(block);
+  block->holds_memory = false;
+  LockGuard guard(lock_);
+  free_.Insert(block);
 }
 
 // Counts what a block is to become longer by. As in MapNew(), the cache may hold what is lacking.

@@ -108,6 +108,11 @@ class HugeBlocks {
  private:
   using Block = HugeBlock;
 
+  // As many holes as blocks live are in the process's address space at most, if what is free goes.
+  // The kernel allows 65,530 mappings, for all that the process maps (proc_sys_vm(5),
+  // max_map_count): beyond a part of them the addresses stay, without memory. No benchmark tells.
+  static constexpr size_t kMostLiveToUnmap = 16'384;
+
   static size_t AlignmentFor(size_t bytes, size_t alignment);
   size_t WithWholeHugePages(size_t bytes);
   bool HaveTable() ABSL_LOCKS_EXCLUDED(lock_);
@@ -139,7 +144,8 @@ class HugeBlocks {
   bool HoldsTooMuch() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t MostThatWaits(const Moment& moment, UpTo up_to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Block* TakeToEmpty(size_t limit, UpTo up_to) ABSL_LOCKS_EXCLUDED(lock_);
-  Block* TakeOldest(Milliseconds now, Milliseconds age) ABSL_LOCKS_EXCLUDED(lock_);
+  Block* TakeOldest(Milliseconds now, Milliseconds age, bool with_memory)
+      ABSL_LOCKS_EXCLUDED(lock_);
   Block* TakeOldestEmpty() ABSL_LOCKS_EXCLUDED(lock_);
   void Empty(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void Split(Block* block, size_t bytes, Milliseconds rest_idle_since)
@@ -164,7 +170,9 @@ class HugeBlocks {
   void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;
-  void UnmapBlock(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  bool MayUnmap() const { return table_.count() <= kMostLiveToUnmap; }
+  bool UnmapBlock(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  void KeepAddresses(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* NewBlock(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
   bool Commit(size_t bytes);

@@ -1128,6 +1128,44 @@ TEST_F(HugeBlocksTest, ABlockThatCannotBeUnmappedGivesAtLeastItsMemoryBack) {
   EXPECT_EQ(huge_.cached_bytes(), 0u);
 }
 
+TEST_F(HugeBlocksTest, AddressesThatCannotBeUnmappedServeAgainOrGoLater) {
+  CacheSideBySide(3, 2 * kMiB);
+  os_.RefuseEvery(FakeOs::kUnmap);
+
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 6 * kMiB);
+
+  EXPECT_EQ(huge_.empty_bytes(), 6 * kMiB);
+  ExpectHeldIsMapped();
+  const size_t maps = os_.calls(FakeOs::kMap);
+  EXPECT_TRUE(huge_.Give(Take(6 * kMiB)));
+  EXPECT_EQ(os_.calls(FakeOs::kMap), maps);
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 6 * kMiB);
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 0u);
+  os_.RefuseNothing();
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 6 * kMiB);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(HugeBlocksTest, AmongVeryManyBlocksOnlyMemoryGoesBack) {
+  // Of addresses alone, as nothing is written there.
+  const size_t bytes = kMiB + OsPageBytes();
+  const std::vector<std::byte*> many = TakeMany(16'387, bytes);
+  const size_t unmaps = os_.calls(FakeOs::kUnmap);
+  ASSERT_TRUE(huge_.Give(many[1]));
+  ASSERT_TRUE(huge_.Give(many[3]));
+  ASSERT_EQ(huge_.live_count(), 16'385u);
+
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 2 * bytes);
+
+  EXPECT_EQ(os_.calls(FakeOs::kUnmap), unmaps);
+  EXPECT_EQ(huge_.cached_bytes(), 0u);
+  EXPECT_EQ(huge_.empty_bytes(), 2 * bytes);
+  ASSERT_TRUE(huge_.Give(many[5]));
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 3 * bytes);
+  EXPECT_EQ(huge_.empty_bytes(), 0u);
+  ExpectHeldIsMapped();
+}
+
 TEST_F(HugeBlocksTest, ABlockGrowsInPlaceWhereThereIsRoom) {
   std::byte* const block = Take(8 * kMiB);
   FillPattern(block, 2 * kMiB, 1);
