@@ -21,6 +21,10 @@ constexpr size_t kHugePiecesPerStep = 4;
 // they have come for. Not varied.
 constexpr uint32_t kLetOthersIn = 100;
 
+// A thread that was refused is tried again after so long: what refuses it, such as too many
+// threads, may pass. No benchmark tells.
+constexpr Milliseconds kRetryAfter = 1'000;
+
 void SweepArena(Arena* arena, uint32_t round, bool at_once, bool* pending) {
   while (arena->SweepStep(round, at_once, pending)) {
     if (arena->IsWanted()) OsSleep(kLetOthersIn);
@@ -45,13 +49,18 @@ void Releaser::Start() {
   }
   const size_t held = central_->mapped_bytes() + huge_->committed_bytes();
   if (held <= g_options.background_start_mib * kMiB) return;
+  const Milliseconds refused_at = refused_at_.load(std::memory_order_relaxed);
+  if (refused_at != 0 && !HasAged(refused_at, central_->os().now(), kRetryAfter)) return;
   uint32_t expected = kNone;
   if (!thread_.compare_exchange_strong(expected, kStarting, std::memory_order_relaxed)) return;
-  if (!OsStartThread(ThreadBody, this, &handle_)) {
-    thread_.store(kRefused, std::memory_order_relaxed);
+  const bool started = OsStartThread(ThreadBody, this, &handle_);
+  expected = kStarting;
+  if (!started) {
+    refused_at_.store(central_->os().now(), std::memory_order_relaxed);
+    // Fails after EndThread(). One that does not see the time yet tries once more.
+    thread_.compare_exchange_strong(expected, kNone, std::memory_order_relaxed);
     return;
   }
-  expected = kStarting;
   // Release pairs with the acquire in EndThread(): the handle is there.
   if (!thread_.compare_exchange_strong(expected, kRunning, std::memory_order_release)) {
     OsDetachThread(handle_);  // the main thread has ended meanwhile
@@ -165,6 +174,7 @@ void Releaser::EndThread() {
 
 void Releaser::ForgetThread() {
   thread_.store(kNone, std::memory_order_relaxed);
+  refused_at_.store(0, std::memory_order_relaxed);
   idle_.store(0, std::memory_order_relaxed);
   // Another thread may have been in Purge().
   purge_left_ = 0;

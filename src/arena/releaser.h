@@ -4,7 +4,7 @@
 // waited long enough in the central heap and among the huge blocks go. A background thread does
 // it once the heap is large enough to be worth one; it sleeps without a timeout while there is
 // nothing to return. Before that, or where it cannot start, calls of the program do it, one
-// superblock at a time.
+// superblock at a time; a thread that was refused is tried again later.
 //
 // Thread-safe. A forked child has no such thread and starts one again when it needs it. A process
 // that goes on after its main thread has ended does without: it is over when its last thread ends,
@@ -80,7 +80,8 @@ class Releaser {
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
  private:
-  // kStarting: its handle is not there yet. kRefused: one that runs has to end.
+  // kStarting: its handle is not there yet. kRefused: there shall be none, one that runs has to
+  // end.
   enum : uint32_t { kNone, kStarting, kRunning, kRefused };
 
   void Start();
@@ -102,6 +103,7 @@ class Releaser {
   HugeBlocks* const huge_;
   MemoryLimit* const limit_;
   std::atomic<uint32_t> thread_{kNone};
+  std::atomic<Milliseconds> refused_at_{0};  // when a thread was refused last; 0: none was
   pthread_t handle_{};             // written in kStarting, read from kRunning on
   std::atomic<uint32_t> idle_{0};  // 1: the thread waits on this word until something is freed
   std::atomic<uint32_t> delay_changes_{0};  // the thread waits on this word between rounds

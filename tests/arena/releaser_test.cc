@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <vector>
 
 #include "support/arena_fixture.h"
 #include "support/pages.h"
+#include "support/sanitizer.h"
 
 namespace cma {
 namespace {
@@ -187,6 +189,28 @@ TEST_F(ReleaserTest, ASmallHeapHasNoThread) {
   releaser_.MaybeStart();
 
   EXPECT_FALSE(releaser_.has_thread());
+}
+
+TEST_F(ReleaserTest, AThreadThatWasRefusedIsTriedAgainLater) {
+  if (cma_test::kHasShadowMemory) GTEST_SKIP() << "a sanitizer needs address space of its own";
+  g_options.background_thread = 1;
+  for (int i = 0; i < 100; ++i) huge_.Take(2 * kMiB, 16, HugeBlocks::Contents::kZero);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  const rlimit no_more = {0, before.rlim_max};  // so that it has no stack
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &no_more), 0);
+  releaser_.MaybeStart();
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  ASSERT_FALSE(releaser_.has_thread());
+
+  os_.Advance(999);
+  releaser_.MaybeStart();
+  EXPECT_FALSE(releaser_.has_thread());
+  os_.Advance(1);
+  releaser_.MaybeStart();
+
+  EXPECT_TRUE(releaser_.has_thread());
+  releaser_.EndThread();
 }
 
 TEST_F(ReleaserTest, NotingThatSomethingWasFreedNeedsNoThread) {
