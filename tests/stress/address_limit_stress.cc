@@ -1,5 +1,5 @@
 // A process that runs out of address space gets NULL and ENOMEM, loses nothing, and works again
-// once it has freed: first with a limit set while it runs, then with `ulimit -v` of 512 MiB from
+// once it has freed: first with a limit set while it runs, then with `ulimit -v` of 256 MiB from
 // its first instruction.
 //
 // cma-test: api plain not=thread,address
@@ -21,8 +21,8 @@ namespace {
 
 using namespace cma_test;
 
-constexpr size_t kBudget = 256 * kMiB;
-constexpr size_t kLimitFromStart = 512 * kMiB;
+constexpr size_t kBudget = 128 * kMiB;
+constexpr size_t kLimitFromStart = 256 * kMiB;
 constexpr char kLimitedArgument[] = "limited-from-start";
 
 // Blocks in a list through their first words: holding them takes no memory.
