@@ -65,7 +65,11 @@ void Arena::RemoveSlab(Slab* slab) {
   if (slab->fullness != kNotListed) ListOf(slab, slab->fullness).Remove(slab);
   runs_.central().map().ClearUnit(AddressOf(slab->base));
   --slabs_;
-  if (!slab->is_mixed) --slabs_of_class_[slab->size_class];
+  if (slab->is_mixed) {
+    CountMixed(-1u);
+  } else {
+    --slabs_of_class_[slab->size_class];
+  }
   slab_block_bytes_ -= BlockBytes(*slab);
   runs_.GiveRun(UnmakeSlab(slab));
 }
@@ -88,8 +92,8 @@ size_t Arena::TakeSmall(SizeClass c, std::byte** out, size_t want, Growth growth
     if (slab == nullptr) {
       // A batch need not be full: a slab is opened for the first block only.
       if (n > 0 || growth == Growth::kNone) break;
-      n = TakeMixed(c, end, want);
-      if (n > 0 || (growth == Growth::kBySlabs && !runs_.HasSlabRun())) break;
+      n = TakeMixed(c, end, want, growth);
+      if (n > 0 || (growth != Growth::kBySuperblocks && !runs_.HasSlabRun())) break;
       slab = AddSlab(c);
       if (slab == nullptr) break;
     }
@@ -324,6 +328,11 @@ void Arena::SweepDepots(bool at_once) {
     EmptyDepot(depot, c, at_once ? 0 : depot.count - depot.least);
     depot.least = depot.count;
   }
+}
+
+void Arena::GiveIdleDepots() {
+  LockGuard guard(lock_);
+  SweepDepots(false);
 }
 
 std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages, Growth growth) {

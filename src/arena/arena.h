@@ -94,6 +94,8 @@ class alignas(kIsolation) Arena {
   // for whoever takes blocks of the class next.
   void GiveBatch(SizeClass c, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  // Gives what waits for takers, and none has come for since the last time, back to slabs and runs.
+  void GiveIdleDepots() ABSL_LOCKS_EXCLUDED(lock_);
   // Whether a small or medium block of this arena is free in its slab or in the depot.
   bool HoldsFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   // Whether a block is on its way home to this arena, in the inbox.
@@ -170,6 +172,8 @@ class alignas(kIsolation) Arena {
   bool IsLoose() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     return slab_block_bytes_ - small_lent_bytes_ > slab_block_bytes_ / kLooseShare;
   }
+  // Whether there are slabs that several classes share. A moment's truth, without the lock.
+  bool HasMixed() const { return mixed_count_.load(std::memory_order_relaxed) != 0; }
   // Notes that a thread, known by any address of its own, comes for memory or brings some; whether
   // the last one that came was another. A moment's truth, without the lock.
   bool NoteVisit(const void* visitor) {
@@ -218,6 +222,10 @@ class alignas(kIsolation) Arena {
   // far as it is known, and what serves every class is not looked at closely.
   using MixedLists = std::array<IntrusiveList<Slab>, std::bit_width(kUnitBytes / kMinAlignment)>;
 
+  void CountMixed(uint32_t slabs) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
+    mixed_count_.store(mixed_count_.load(std::memory_order_relaxed) + slabs,
+                       std::memory_order_relaxed);
+  }
   // So many bytes more in runs that are lent, modulo 2^64.
   void CountLent(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_) {
     run_lent_bytes_.store(LentRunBytes() + bytes, std::memory_order_relaxed);
@@ -226,7 +234,8 @@ class alignas(kIsolation) Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   size_t TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growth, PageRange* ahead)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  size_t TakeMixed(SizeClass c, std::byte** end, size_t want) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
+  size_t TakeMixed(SizeClass c, std::byte** end, size_t want, Growth growth)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   IntrusiveList<Slab>& ListOf(const Slab* slab, uint8_t fullness)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
   Slab* FullestSlab(SizeClass c) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -306,6 +315,7 @@ class alignas(kIsolation) Arena {
   uint32_t turn_number_ ABSL_GUARDED_BY(lock_) = 0;
   size_t small_lent_bytes_ ABSL_GUARDED_BY(lock_) = 0;
   std::atomic<size_t> run_lent_bytes_{0};  // written with the lock held
+  std::atomic<uint32_t> mixed_count_{0};   // slabs; written with the lock held
   std::atomic<bool> wanted_{false};        // written with the lock held
   // Written by other CPUs: apart from what the owner uses.
   alignas(kIsolation) std::atomic<Parcel*> inbox_{nullptr};

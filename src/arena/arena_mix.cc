@@ -40,6 +40,7 @@ void Arena::MixOneSlab(Slab* slab) {
   slab_block_bytes_ -= BlockBytes(*slab);
   --slabs_of_class_[slab->size_class];
   MixSlab(slab);
+  CountMixed(1);
   slab_block_bytes_ += BlockBytes(*slab);
   runs_.central().map().SetUnit(AddressOf(slab->base), AddressMap::OwnerTag(id_),
                                 kReciprocal[slab->size_class]);
@@ -90,9 +91,9 @@ size_t Arena::TakeFromHoles(SizeClass c, std::byte** end, size_t want) {
   return n;
 }
 
-size_t Arena::TakeMixed(SizeClass c, std::byte** end, size_t want) {
+size_t Arena::TakeMixed(SizeClass c, std::byte** end, size_t want, Growth growth) {
   const size_t n = TakeFromHoles(c, end, want);
-  if (n != 0 || runs_.HasSlabRun() || !Mix(c)) return n;
+  if (n != 0 || growth == Growth::kByFreeRuns || runs_.HasSlabRun() || !Mix(c)) return n;
   return TakeFromHoles(c, end, want);
 }
 

@@ -146,6 +146,16 @@ void GiveSpares(ThreadCache* cache) {
   cache->spares.Forget();
 }
 
+void GiveIdleLists(ThreadCache* cache) {
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    ListArray& array = cache->backing[c];
+    const size_t depth = cache->depth(c);
+    if (depth == 0) continue;
+    if (depth == array.depth_at_sweep()) Flush(cache, c, depth, GiveFor::kGood);
+    array.NoteDepth(cache->depth(c));
+  }
+}
+
 void SweepLists(ThreadCache* cache) {
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
     ListArray& array = cache->backing[c];

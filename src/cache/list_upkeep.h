@@ -61,6 +61,9 @@ void GiveSpares(ThreadCache* cache);
 enum class GiveFor { kGood, kReuse };
 void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what);
 
+// Gives the blocks of lists back whose depth has not changed since the last look.
+void GiveIdleLists(ThreadCache* cache);
+
 // Lists whose depth has not changed since the last look are given up by halves, then for good.
 void SweepLists(ThreadCache* cache);
 

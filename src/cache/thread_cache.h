@@ -55,6 +55,7 @@ struct ThreadCache {
   ArrayPool arrays;
   uint32_t events = 0;       // misses and overflows
   uint32_t gave_spares = 0;  // when all that waited went home before the arena grew: `events` then
+  uint32_t gave_idle = 0;    // when idle blocks last went home, before the arena grew
   // When a miss of the class was last served from elsewhere: the low bits of `events`.
   std::array<uint8_t, kSmallClasses> served_elsewhere{};
   uint8_t soon_in_a_row = 0;  // such misses that came soon after one of their class

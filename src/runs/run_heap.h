@@ -22,9 +22,9 @@ struct ZeroPages {
   BitSet<kMax> zero = {};  // bit i: the i-th OS page that the block has a part of
 };
 
-// What a taker of blocks or runs may add: a slab that fits in the free runs, a superblock. Free runs
-// are there for a taker of runs in any case.
-enum class Growth { kNone, kBySlabs, kBySuperblocks };
+// What a taker of blocks or runs may add: a slab that fits in the free runs, or else holes for its
+// class in other slabs, or else a superblock. Free runs are there for a taker of runs in any case.
+enum class Growth { kNone, kByFreeRuns, kBySlabs, kBySuperblocks };
 
 class RunHeap {
  public:

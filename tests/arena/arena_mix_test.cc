@@ -60,6 +60,23 @@ TEST_F(ArenaMixTest, HolesServeAnotherSizeBeforeTheArenaGrows) {
   ExpectStatsAddUp();
 }
 
+TEST_F(ArenaMixTest, WhoWantsFreeRunsOnlyGetsNoNewHoles) {
+  const std::vector<std::byte*> kept = Survivors(4, 16);
+  const auto take = [this](Growth growth) {
+    std::byte* block;
+    LockGuard guard(arena_.lock());
+    return arena_.TakeBlocks(ClassOf(896), &block, 1, growth) != 0;
+  };
+  while (take(Growth::kByFreeRuns)) {
+  }
+  EXPECT_FALSE(arena_.HasMixed());
+
+  EXPECT_TRUE(take(Growth::kBySlabs));
+
+  EXPECT_TRUE(arena_.HasMixed());
+  EXPECT_TRUE(take(Growth::kByFreeRuns));
+}
+
 TEST_F(ArenaMixTest, BlocksThatWouldNotFitMixNothing) {
   const std::vector<std::byte*> kept = Survivors(4, 16);
 
@@ -88,6 +105,7 @@ TEST_F(ArenaMixTest, AllComesBack) {
   Sweep(1, true, &pending);
 
   EXPECT_EQ(Stats().small_lent_bytes, 0u);
+  EXPECT_FALSE(arena_.HasMixed());
   EXPECT_EQ(Stats().slab_bytes, 0u);
   EXPECT_LE(Stats().superblock_bytes, kSuperblockBytes);
   ExpectStatsAddUp();
