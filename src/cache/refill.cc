@@ -47,14 +47,16 @@ constexpr uint32_t kEventsBetweenLooks = 16;
 
 // Blocks that wait here for a class that the thread no longer asks for keep slabs apart: in a
 // program that goes on with other sizes after it has freed all, in no order, they lie in every
-// slab. So they go home before the arena grows or mixes slabs, and while it has mixed ones. False
-// if that was not long ago.
-[[gnu::noinline]] bool GiveIdle(ThreadCache* cache) {
-  if (cache->events - cache->gave_idle < kEventsBetweenLooks) return false;
+// slab. So they go home before the arena grows or mixes slabs, and while it has mixed ones, unless
+// others did so not long ago: each look is one more time that the arena is asked, which may be
+// another one if it is busy.
+bool MayGiveIdle(const ThreadCache* cache) {
+  return cache->events - cache->gave_idle >= kEventsBetweenLooks;
+}
+[[gnu::noinline]] void GiveIdle(ThreadCache* cache) {
   cache->gave_idle = cache->events;
   GiveIdleLists(cache);
   cache->arena->GiveIdleDepots();
-  return true;
 }
 
 // To an arena that it has joined.
@@ -198,9 +200,10 @@ SizeClass FillList(ThreadCache* cache, SizeClass c) {
   if (c < kSmallClasses && ClassBytes(c) > kOwnSlabsUpTo) {
     if (const SizeClass filled = FillFromElsewhere(cache, c); filled != 0) return filled;
   }
-  if (cache->arena->HasMixed()) GiveIdle(cache);
-  if (Refill(cache, c, Growth::kByFreeRuns) != 0) return c;
-  if (GiveIdle(cache) && Refill(cache, c, Growth::kByFreeRuns) != 0) return c;
+  if (MayGiveIdle(cache)) {
+    if (!cache->arena->HasMixed() && Refill(cache, c, Growth::kByFreeRuns) != 0) return c;
+    GiveIdle(cache);
+  }
   if (Refill(cache, c, Growth::kBySlabs) != 0) return c;
   FollowMemory(cache);
   if (cache->backing[c].capacity() == 0) {  // it has moved
