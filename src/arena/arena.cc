@@ -16,6 +16,9 @@ namespace {
 // double the same in batch_order/1 and steady_random/1.
 constexpr size_t kDepotShareOfSuperblocks = 32;
 
+// Batches of other classes after which a depot is idle. Not varied.
+constexpr uint32_t kIdleAfterBatches = 32;
+
 uint32_t GranulesOf(size_t bytes) {
   return static_cast<uint32_t>((bytes + kGranuleBytes - 1) >> kGranuleShift);
 }
@@ -131,6 +134,7 @@ size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growt
   if (Depot& depot = depots_[c]; depot.count != 0) {
     const size_t n = std::min<size_t>(want, depot.count);
     depot.count -= static_cast<uint32_t>(n);
+    depot.used = ++batches_;
     depot.least = std::min(depot.least, depot.count);
     depot_bytes_ -= n * ClassBytes(c);
     memcpy(out, depot.blocks + depot.count, n * sizeof *out);
@@ -295,6 +299,7 @@ void Arena::GiveBatch(SizeClass c, std::byte* const* blocks, size_t count) {
   Depot* const depot = DepotFor(c, count);
   if (depot == nullptr) return GiveBlocks(c, blocks, count);
   memcpy(depot->blocks + depot->count, blocks, count * sizeof *blocks);
+  depot->used = ++batches_;
   depot->count += static_cast<uint32_t>(count);
   depot_bytes_ += count * ClassBytes(c);
 }
@@ -332,7 +337,13 @@ void Arena::SweepDepots(bool at_once) {
 
 void Arena::GiveIdleDepots() {
   LockGuard guard(lock_);
-  SweepDepots(false);
+  for (SizeClass c = 1; c < kSizeClasses; ++c) {
+    Depot& depot = depots_[c];
+    if (depot.count == 0) continue;
+    const bool is_idle = batches_ - depot.used >= kIdleAfterBatches;
+    EmptyDepot(depot, c, is_idle ? 0 : depot.count - depot.least);
+    depot.least = depot.count;
+  }
 }
 
 std::byte* Arena::TakeRun(size_t bytes, size_t alignment, ZeroPages* zero_pages, Growth growth) {

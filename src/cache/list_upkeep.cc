@@ -14,6 +14,12 @@ namespace {
 // With its two marks an array of so many slots fills 2 KiB. Seen in batch_order/1.
 constexpr size_t kMaxCapacity = ListArray::kMaxCapacity;
 
+// Lists whose depth has not changed since the last look are idle; or, if that was so many misses
+// and overflows ago, those that have had none of either for so long, by ThreadCache::Now(). These
+// may be in use: then it costs a miss. Not varied.
+constexpr uint32_t kEventsOfALook = 128;
+constexpr uint8_t kIdleAfter = 2;
+
 size_t MostOf(SizeClass c, size_t bytes) {
   return std::clamp<size_t>(bytes / ClassBytes(c), 2, kMaxCapacity);
 }
@@ -147,13 +153,18 @@ void GiveSpares(ThreadCache* cache) {
 }
 
 void GiveIdleLists(ThreadCache* cache) {
+  const bool looked_lately = cache->events - cache->gave_idle < kEventsOfALook;
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
     ListArray& array = cache->backing[c];
     const size_t depth = cache->depth(c);
     if (depth == 0) continue;
-    if (depth == array.depth_at_sweep()) Flush(cache, c, depth, GiveFor::kGood);
+    const bool is_idle = looked_lately
+                             ? depth == array.depth_at_sweep()
+                             : static_cast<uint8_t>(cache->Now() - cache->used[c]) >= kIdleAfter;
+    if (is_idle) Flush(cache, c, depth, GiveFor::kGood);
     array.NoteDepth(cache->depth(c));
   }
+  cache->gave_idle = cache->events;
 }
 
 void SweepLists(ThreadCache* cache) {

@@ -61,7 +61,8 @@ void GiveSpares(ThreadCache* cache);
 enum class GiveFor { kGood, kReuse };
 void Flush(ThreadCache* cache, SizeClass c, size_t count, GiveFor what);
 
-// Gives the blocks of lists back whose depth has not changed since the last look.
+// Gives the blocks of lists back that seem to be idle: whose depth has not changed since the last
+// look, or, if that was long ago, which have had no miss and no overflow lately.
 void GiveIdleLists(ThreadCache* cache);
 
 // Lists whose depth has not changed since the last look are given up by halves, then for good.

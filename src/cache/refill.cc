@@ -54,7 +54,6 @@ bool MayGiveIdle(const ThreadCache* cache) {
   return cache->events - cache->gave_idle >= kEventsBetweenLooks;
 }
 [[gnu::noinline]] void GiveIdle(ThreadCache* cache) {
-  cache->gave_idle = cache->events;
   GiveIdleLists(cache);
   cache->arena->GiveIdleDepots();
 }

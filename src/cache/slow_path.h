@@ -21,6 +21,11 @@ inline void CountEvent(ThreadCache* cache) {
   if (++cache->events % kStepEvents == 0) [[unlikely]]
     DoWhatIsDue(cache);
 }
+// Of a class.
+inline void CountEvent(ThreadCache* cache, SizeClass c) {
+  CountEvent(cache);
+  cache->used[c] = cache->Now();
+}
 
 // While it lives, a fork's child does not trust the cache's lists.
 class SlowPath {

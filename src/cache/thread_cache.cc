@@ -34,7 +34,7 @@ void CheckDoubleFree(SizeClass c, uintptr_t block) {
 void PushSlow(ThreadCache* cache, SizeClass c, uintptr_t block) {
   BlockList& list = cache->lists[c];
   if (IsFull(list)) {
-    CountEvent(cache);
+    CountEvent(cache, c);
     // The thread has no list of these, so the block was another one's, most likely, and so may its
     // line be.
     const bool is_first = cache->backing[c].capacity() == 0 && ClassBytes(c) <= kLinesUpTo;
@@ -198,7 +198,7 @@ std::byte* ThreadCache::RefillAndPop(SizeClass c) {
   if (cache == nullptr) return TakeUncached(c);
   {
     SlowPath slow(cache);
-    CountEvent(cache);
+    CountEvent(cache, c);
     FollowCpu(cache);
     if (cache->depth(c) == 0) {
       const SizeClass filled = FillList(cache, c);

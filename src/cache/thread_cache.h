@@ -55,6 +55,8 @@ struct ThreadCache {
   ArrayPool arrays;
   uint32_t events = 0;       // misses and overflows
   uint32_t gave_spares = 0;  // when all that waited went home before the arena grew: `events` then
+  // When each class last had a miss or an overflow: as Now() was.
+  std::array<uint8_t, kSizeClasses> used{};
   uint32_t gave_idle = 0;    // when idle blocks last went home, before the arena grew
   // When a miss of the class was last served from elsewhere: the low bits of `events`.
   std::array<uint8_t, kSmallClasses> served_elsewhere{};
@@ -72,6 +74,9 @@ struct ThreadCache {
     owner = static_cast<uint16_t>(arena->id());
     owner_tag = AddressMap::OwnerTag(arena->id());
   }
+
+  // Counts misses and overflows, but 16 as one, and modulo 2^8.
+  uint8_t Now() const { return static_cast<uint8_t>(events / 16); }
 
   // Blocks in the list. Other threads may ask, and get a moment's truth.
   size_t depth(SizeClass c) const {

@@ -129,6 +129,21 @@ TEST_F(ArenaDepotTest, WhatNobodyHasComeForSinceTheLastLookGoesHome) {
   EXPECT_EQ(CountHome(blocks), 4u);
 }
 
+TEST_F(ArenaDepotTest, WhatWasLeftAloneWhileOthersCameAndWentGoesHomeAtOnce) {
+  const SizeClass c = ClassOf(17'000);
+  const SizeClass other = ClassOf(25'000);
+  const std::vector<std::byte*> blocks = Take(c, 10);
+  GiveBatch(c, blocks);
+  const std::vector<std::byte*> others = Take(other, 10);
+  GiveBatch(other, others);
+  for (int i = 0; i < 20; ++i) GiveBatch(other, Take(other, 10));
+
+  arena_.GiveIdleDepots();
+
+  EXPECT_EQ(CountHome(blocks), 10u);
+  EXPECT_EQ(CountHome(others), 0u);
+}
+
 TEST_F(ArenaDepotTest, AtOnceSendsAllHome) {
   const SizeClass c = ClassOf(17'000);
   const std::vector<std::byte*> blocks = Take(c, 10);

@@ -268,6 +268,49 @@ TEST_F(RefillTest, AListIsNewThoughItsArenaHadToGrow) {
   EXPECT_EQ(t_cache->backing[ClassOf(48)].capacity(), FirstCapacity(ClassOf(48)));
 }
 
+class IdleListsTest : public RefillTest {
+ protected:
+  IdleListsTest() {
+    for (const size_t bytes : {kIdle, kInUse}) {
+      void* blocks[4];
+      for (void*& block : blocks) block = cma_malloc(bytes);
+      for (void* block : blocks) cma_free(block);
+    }
+  }
+
+  // So many misses and overflows of other classes and, in between, of the one in use.
+  static void LetPass(uint32_t events) {
+    t_cache->events += events;
+    t_cache->used[ClassOf(kInUse)] = t_cache->Now();
+  }
+  static size_t Depth(size_t bytes) { return t_cache->depth(ClassOf(bytes)); }
+
+  static constexpr size_t kIdle = 352;
+  static constexpr size_t kInUse = 416;
+};
+
+TEST_F(IdleListsTest, WhatHadNoMissForAWhileGoesHomeAtTheFirstLook) {
+  LetPass(1000);
+
+  GiveIdleLists(t_cache);
+
+  EXPECT_EQ(Depth(kIdle), 0u);
+  EXPECT_GE(Depth(kInUse), 4u);
+}
+
+TEST_F(IdleListsTest, SoonAfterALookOnlyWhatHasNotChangedSinceGoesHome) {
+  GiveIdleLists(t_cache);
+  ASSERT_GE(Depth(kIdle), 4u);
+  ASSERT_GE(Depth(kInUse), 4u);
+  LetPass(50);
+  Allocate(kInUse);
+
+  GiveIdleLists(t_cache);
+
+  EXPECT_EQ(Depth(kIdle), 0u);
+  EXPECT_GE(Depth(kInUse), 3u);
+}
+
 TEST_F(RefillTest, SmallerBlocksComeFromTheOwnArenaAlone) {
   ThinInOther(1000, 3);
 
