@@ -46,6 +46,7 @@ void Arena::Clear() {
   slab_block_bytes_ = 0;
   small_lent_bytes_ = 0;
   run_lent_bytes_.store(0, std::memory_order_relaxed);
+  mixed_count_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace cma

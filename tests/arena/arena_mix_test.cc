@@ -111,6 +111,16 @@ TEST_F(ArenaMixTest, AllComesBack) {
   ExpectStatsAddUp();
 }
 
+TEST_F(ArenaMixTest, WhereAllGoesAtOnceNoneIsMixed) {
+  Survivors(4, 16);
+  TakeAll(ClassOf(896), kSuperblockBytes / 1024);
+  ASSERT_TRUE(arena_.HasMixed());
+
+  arena_.Clear();
+
+  EXPECT_FALSE(arena_.HasMixed());
+}
+
 TEST_F(ArenaMixTest, StatisticsTellTheClassOfEveryBlock) {
   const std::vector<std::byte*> kept = Survivors(4, 16);
   const std::vector<std::byte*> blocks = TakeAll(ClassOf(896), 1000);
