@@ -52,13 +52,14 @@ void Releaser::Start() {
   const Milliseconds refused_at = refused_at_.load(std::memory_order_relaxed);
   if (refused_at != 0 && !HasAged(refused_at, central_->os().now(), kRetryAfter)) return;
   uint32_t expected = kNone;
-  if (!thread_.compare_exchange_strong(expected, kStarting, std::memory_order_relaxed)) return;
+  // Acquire pairs with the release after a refusal: that attempt is done with the handle.
+  if (!thread_.compare_exchange_strong(expected, kStarting, std::memory_order_acquire)) return;
   const bool started = OsStartThread(ThreadBody, this, &handle_);
   expected = kStarting;
   if (!started) {
     refused_at_.store(central_->os().now(), std::memory_order_relaxed);
     // Fails after EndThread(). One that does not see the time yet tries once more.
-    thread_.compare_exchange_strong(expected, kNone, std::memory_order_relaxed);
+    thread_.compare_exchange_strong(expected, kNone, std::memory_order_release);
     return;
   }
   // Release pairs with the acquire in EndThread(): the handle is there.
@@ -116,7 +117,7 @@ bool Releaser::Round() {
   }
   while (huge_->Release(now, Age(), 1) != 0) {
   }
-  return pending || central_->dirty_superblocks() != 0 || huge_->has_free();
+  return pending || central_->dirty_superblocks() != 0 || huge_->HasToRelease();
 }
 
 void Releaser::Step(Milliseconds now) {
@@ -129,7 +130,7 @@ void Releaser::Step(Milliseconds now) {
     left_caches_.store(true, std::memory_order_relaxed);
     arenas_left_.store(static_cast<uint32_t>(arenas_->total()), std::memory_order_relaxed);
     central_->Release(now, Age(), 1);
-    if (huge_->has_free()) huge_->Release(now, Age(), kHugePiecesPerStep);
+    if (huge_->HasToRelease()) huge_->Release(now, Age(), kHugePiecesPerStep);
   }
   if (left_caches_.load(std::memory_order_relaxed)) {
     if (empty_left_cache_(false)) return;

@@ -121,7 +121,7 @@ void HugeBlocks::PutOnCpu(Block* block) {
 HugeBlocks::Block* HugeBlocks::TakeFree(size_t bytes, size_t alignment, Contents contents,
                                         bool exactly) {
   Block* const range = slots_.Take(os_->cpu());
-  if (range == nullptr && !has_free()) return nullptr;
+  if (range == nullptr && cached_bytes() + empty_bytes() == 0) return nullptr;
   Block* block = range != nullptr ? TakeFrom(range, bytes, alignment) : nullptr;
   size_t empty_bytes = 0;
   if (block == nullptr) {
@@ -265,10 +265,14 @@ HugeBlocks::Moment HugeBlocks::Look() const {
           all_committed - std::min(all_committed, cached)};
 }
 
+bool HugeBlocks::HasTooManyAddresses(size_t live) const {
+  return empty_bytes() > kEmptyBytes + live && !WasRefusedLately();
+}
+
 bool HugeBlocks::HoldsTooMuch() const {
   const Moment moment = Look();
   return moment.cached > MostThatWaits(moment, UpTo::kBeyondPeak) ||
-         (free_.empty_bytes() > kEmptyBytes + moment.live && MayUnmap());
+         HasTooManyAddresses(moment.live);
 }
 
 // What may wait in any case where so much does.
@@ -336,11 +340,15 @@ HugeBlocks::Block* HugeBlocks::TakeOldest(Milliseconds now, Milliseconds age, bo
   return block;
 }
 
+void HugeBlocks::PutBack(Block* block) {
+  LockGuard guard(lock_);
+  free_.Insert(block);
+}
+
 // REQUIRES: the block is leaving.
 void HugeBlocks::Empty(Block* block) {
   SettleMarks(block->start, block->bytes);
-  if (os_->decommit(block->start, block->bytes, false)) return KeepAddresses(block);
-  UnmapBlock(block);
+  if (TryToDecommit(block) || !UnmapOrKeep(block)) PutBack(block);
 }
 
 void HugeBlocks::Trim(size_t limit, UpTo up_to) {
@@ -350,9 +358,10 @@ void HugeBlocks::Trim(size_t limit, UpTo up_to) {
     Empty(block);
   }
   // Addresses, of which there are more.
-  while (empty_bytes() > kEmptyBytes + live_bytes() && MayUnmap()) {
+  while (HasTooManyAddresses(live_bytes())) {
     Block* const block = TakeOldestEmpty();
-    if (block == nullptr || !UnmapBlock(block)) return;
+    if (block == nullptr) return;
+    if (!UnmapOrKeep(block)) PutBack(block);
   }
 }
 
@@ -378,7 +387,7 @@ void HugeBlocks::PutAway(Block* block) {
   block->idle_since = os_->now();
   if (!KeepsFreed()) {
     NoteLeaving(block);
-    UnmapBlock(block);
+    if (!UnmapOrKeep(block)) PutBack(block);
     return;
   }
   if (!FitsOnCpu(os_->cpu(), block->bytes)) return Cache(block);
@@ -392,16 +401,31 @@ size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
     slots_.TakeAged(now, age, [&](Block* block) { free_.Insert(block); });
   }
   size_t bytes = 0;
-  bool unmaps = MayUnmap();
+  // At any age it is in need, or by order. What is refused waits here, so that others have a turn.
+  const bool unmaps = age == 0 || MayUnmapAged();
+  Block* kept = nullptr;
   for (size_t empty = 0; limit > 0;) {
     Block* const oldest = TakeOldest(now, age, !unmaps);
     if (oldest == nullptr) break;
     const size_t its_bytes = oldest->bytes;
     const bool held = oldest->holds_memory;
     if (held || ++empty % kEmptyPieces == 0) --limit;
-    const bool unmapped = UnmapBlock(oldest);
-    if (held || unmapped) bytes += its_bytes;
-    unmaps = unmaps && unmapped;
+    bool unmapped;
+    if (unmaps) {
+      unmapped = UnmapOrKeep(oldest);
+    } else {
+      SettleMarks(oldest->start, oldest->bytes);
+      unmapped = !TryToDecommit(oldest) && UnmapOrKeep(oldest);
+    }
+    if (unmapped || (held && !oldest->holds_memory)) bytes += its_bytes;
+    if (unmapped) continue;
+    oldest->chain = kept;
+    kept = oldest;
+  }
+  while (kept != nullptr) {
+    Block* const block = kept;
+    kept = block->chain;
+    PutBack(block);
   }
   return bytes;
 }

@@ -192,14 +192,17 @@ void HugeBlocks::NoteReturned(const Block* block) {
   limit_->Uncommit(block->bytes);
 }
 
-// Whether the addresses went, too. If not they wait. REQUIRES: the block is leaving.
-bool HugeBlocks::UnmapBlock(Block* block) {
+bool HugeBlocks::WasRefusedLately() const {
+  const Milliseconds at = refused_at_.load(std::memory_order_relaxed);
+  return at != 0 && !HasAged(at, os_->now(), kRefusalPause);
+}
+
+// False if that is refused: only where a mapping would have to be split beyond the kernel's limit.
+// REQUIRES (these): the block is leaving.
+bool HugeBlocks::TryToUnmap(Block* block) {
   SettleMarks(block->start, block->bytes);
-  // Refused only where a mapping would have to be split beyond the kernel's limit: then at least
-  // the memory goes back.
-  if (!MayUnmap() || !os_->unmap(block->start, block->bytes)) {
-    if (block->holds_memory) os_->decommit(block->start, block->bytes, false);
-    KeepAddresses(block);
+  if (!os_->unmap(block->start, block->bytes)) {
+    refused_at_.store(os_->now(), std::memory_order_relaxed);
     return false;
   }
   NoteReturned(block);
@@ -207,12 +210,27 @@ bool HugeBlocks::UnmapBlock(Block* block) {
   return true;
 }
 
-// REQUIRES: the block was leaving, and holds no memory any more.
-void HugeBlocks::KeepAddresses(Block* block) {
+// False if that is refused, as for locked pages.
+bool HugeBlocks::TryToDecommit(Block* block) {
+  if (block->holds_memory && !os_->decommit(block->start, block->bytes, false)) return false;
   NoteReturned(block);
   block->holds_memory = false;
-  LockGuard guard(lock_);
-  free_.Insert(block);
+  return true;
+}
+
+// What will not go is as if it had been freed just now.
+void HugeBlocks::KeepWithMemory(Block* block) {
+  if (g_options.zero_on_free != 0) memset(block->start, 0, block->bytes);
+  committed_.fetch_add(block->bytes, std::memory_order_relaxed);
+  Subtract(leaving_, block->bytes);
+}
+
+// Whether the addresses went, too. If not the caller puts the block among what waits.
+bool HugeBlocks::UnmapOrKeep(Block* block) {
+  if (TryToUnmap(block)) return true;
+  if (!TryToDecommit(block)) KeepWithMemory(block);
+  block->idle_since = os_->now();
+  return false;
 }
 
 // Counts what a block is to become longer by. As in MapNew(), the cache may hold what is lacking.

@@ -96,7 +96,9 @@ class HugeBlocks {
   size_t cached_bytes() const { return free_.held_bytes() + slots_.bytes(); }  // free, with memory
   size_t empty_bytes() const { return free_.empty_bytes(); }  // free, mapped, without memory
   // Whether Release() may find something, now or later.
-  bool has_free() const { return cached_bytes() + empty_bytes() != 0; }
+  bool HasToRelease() const {
+    return cached_bytes() != 0 || (empty_bytes() != 0 && MayUnmapAged());
+  }
   size_t returned_bytes() const { return returned_bytes_.load(std::memory_order_relaxed); }
 
   // For fork.
@@ -110,8 +112,12 @@ class HugeBlocks {
 
   // As many holes as blocks live are in the process's address space at most, if what is free goes.
   // The kernel allows 65,530 mappings, for all that the process maps (proc_sys_vm(5),
-  // max_map_count): beyond a part of them the addresses stay, without memory. No benchmark tells.
+  // max_map_count): beyond a part of them what has aged leaves its addresses, unless they are too
+  // many or the OS refuses memory. No benchmark tells.
   static constexpr size_t kMostLiveToUnmap = 16'384;
+  // After the kernel has refused to unmap, it is asked again after so long, but in need. No
+  // benchmark tells.
+  static constexpr Milliseconds kRefusalPause = 1'000;
 
   static size_t AlignmentFor(size_t bytes, size_t alignment);
   size_t WithWholeHugePages(size_t bytes);
@@ -170,9 +176,14 @@ class HugeBlocks {
   void NoteLeaving(const Block* block);
   void NoteReturned(const Block* block);
   bool KeepsFreed() const;
-  bool MayUnmap() const { return table_.count() <= kMostLiveToUnmap; }
-  bool UnmapBlock(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
-  void KeepAddresses(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  bool WasRefusedLately() const;
+  bool HasTooManyAddresses(size_t live) const;
+  bool MayUnmapAged() const { return table_.count() <= kMostLiveToUnmap && !WasRefusedLately(); }
+  bool TryToUnmap(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  bool TryToDecommit(Block* block);
+  void KeepWithMemory(Block* block);
+  bool UnmapOrKeep(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  void PutBack(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* NewBlock(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
   bool Commit(size_t bytes);
@@ -191,6 +202,7 @@ class HugeBlocks {
   std::atomic<size_t> committed_{0};
   std::atomic<size_t> leaving_{0};  // no longer committed here, but in the limit's books
   std::atomic<uint32_t> moves_{0};
+  std::atomic<Milliseconds> refused_at_{0};  // when unmapping was refused last; 0: it never was
   std::atomic<size_t> returned_bytes_{0};
 };
 

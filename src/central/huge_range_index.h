@@ -28,7 +28,7 @@ struct HugeBlock : ListNode<HugeBlock> {
 
   std::byte* start;
   size_t bytes;
-  HugeBlock* chain;         // of a live one: next in its bucket of the table
+  HugeBlock* chain;         // of a live one: next in its bucket of the table; or of those in hand
   Account* account;         // of a live one: who pays, or nullptr
   Milliseconds idle_since;  // of a range
   // False: it has given it back, and reads as zero. (A huge page at its edge may be in use.)

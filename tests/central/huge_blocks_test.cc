@@ -1146,7 +1146,41 @@ TEST_F(HugeBlocksTest, AddressesThatCannotBeUnmappedServeAgainOrGoLater) {
   EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
 }
 
-TEST_F(HugeBlocksTest, AmongVeryManyBlocksOnlyMemoryGoesBack) {
+TEST_F(HugeBlocksTest, WhatTheOsTakesNeitherWayWaitsOnWithItsMemory) {
+  g_options.zero_on_free = 1;
+  std::byte* const block = Take(2 * kMiB);
+  FillPattern(block, 2 * kMiB, 1);
+  os_.RefuseEvery(FakeOs::kUnmap);
+  os_.RefuseEvery(FakeOs::kDecommit);  // as if it were locked
+
+  ASSERT_TRUE(huge_.Give(block));
+
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 0u);
+  EXPECT_EQ(huge_.cached_bytes(), 2 * kMiB);
+  EXPECT_TRUE(IsZero(block, 2 * kMiB));
+  ExpectHeldIsMapped();
+  os_.RefuseNothing();
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 2 * kMiB);
+  EXPECT_EQ(os_.mapped_bytes(), HeldBytes());
+}
+
+TEST_F(HugeBlocksTest, AfterARefusalTheOsIsLeftAloneForAWhile) {
+  CacheSideBySide(2, 2 * kMiB);
+  os_.RefuseEvery(FakeOs::kUnmap);
+  ASSERT_EQ(huge_.Release(os_.now(), 0, kAll), 4 * kMiB);
+  os_.RefuseNothing();
+  EXPECT_FALSE(huge_.HasToRelease());
+  os_.Advance(999);
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 0u);
+
+  os_.Advance(1);
+
+  EXPECT_TRUE(huge_.HasToRelease());
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 4 * kMiB);
+}
+
+TEST_F(HugeBlocksTest, AmongVeryManyBlocksOnlyTheMemoryOfAgedOnesGoesBack) {
   // Of addresses alone, as nothing is written there.
   const size_t bytes = kMiB + OsPageBytes();
   const std::vector<std::byte*> many = TakeMany(16'387, bytes);
@@ -1154,14 +1188,16 @@ TEST_F(HugeBlocksTest, AmongVeryManyBlocksOnlyMemoryGoesBack) {
   ASSERT_TRUE(huge_.Give(many[1]));
   ASSERT_TRUE(huge_.Give(many[3]));
   ASSERT_EQ(huge_.live_count(), 16'385u);
+  os_.Advance(kAge);
 
-  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 2 * bytes);
+  EXPECT_EQ(huge_.Release(os_.now(), kAge, kAll), 2 * bytes);
 
   EXPECT_EQ(os_.calls(FakeOs::kUnmap), unmaps);
   EXPECT_EQ(huge_.cached_bytes(), 0u);
   EXPECT_EQ(huge_.empty_bytes(), 2 * bytes);
-  ASSERT_TRUE(huge_.Give(many[5]));
-  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 3 * bytes);
+  EXPECT_FALSE(huge_.HasToRelease());
+  // In need they go.
+  EXPECT_EQ(huge_.Release(os_.now(), 0, kAll), 2 * bytes);
   EXPECT_EQ(huge_.empty_bytes(), 0u);
   ExpectHeldIsMapped();
 }
