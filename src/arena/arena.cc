@@ -16,7 +16,7 @@ namespace {
 // double the same in batch_order/1 and steady_random/1.
 constexpr size_t kDepotShareOfSuperblocks = 32;
 
-// Batches of other classes after which a depot is idle. Not varied.
+// Batches, taken from anywhere or given to depots, after which a depot is idle. Not varied.
 constexpr uint32_t kIdleAfterBatches = 32;
 
 uint32_t GranulesOf(size_t bytes) {
@@ -131,10 +131,11 @@ size_t Arena::TakeMedium(SizeClass c, std::byte** out, size_t want, Growth growt
 size_t Arena::TakeBlocks(SizeClass c, std::byte** out, size_t want, Growth growth,
                          PageRange* ahead) {
   if (HasPost()) DrainInbox();
+  ++batches_;
   if (Depot& depot = depots_[c]; depot.count != 0) {
     const size_t n = std::min<size_t>(want, depot.count);
     depot.count -= static_cast<uint32_t>(n);
-    depot.used = ++batches_;
+    depot.used = batches_;
     depot.least = std::min(depot.least, depot.count);
     depot_bytes_ -= n * ClassBytes(c);
     memcpy(out, depot.blocks + depot.count, n * sizeof *out);
@@ -338,11 +339,7 @@ void Arena::SweepDepots(bool at_once) {
 void Arena::GiveIdleDepots() {
   LockGuard guard(lock_);
   for (SizeClass c = 1; c < kSizeClasses; ++c) {
-    Depot& depot = depots_[c];
-    if (depot.count == 0) continue;
-    const bool is_idle = batches_ - depot.used >= kIdleAfterBatches;
-    EmptyDepot(depot, c, is_idle ? 0 : depot.count - depot.least);
-    depot.least = depot.count;
+    if (batches_ - depots_[c].used >= kIdleAfterBatches) EmptyDepot(depots_[c], c, 0);
   }
 }
 

@@ -95,8 +95,8 @@ class alignas(kIsolation) Arena {
   // for whoever takes blocks of the class next.
   void GiveBatch(SizeClass c, std::byte* const* blocks, size_t count)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  // Gives what waits for takers, and none has come for since the last time or for a while, back to
-  // slabs and runs.
+  // Gives what waits for takers, in depots that others have passed by for a while, back to slabs
+  // and runs.
   void GiveIdleDepots() ABSL_LOCKS_EXCLUDED(lock_);
   // Whether a small or medium block of this arena is free in its slab or in the depot.
   bool HoldsFree(SizeClass c, const std::byte* block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
@@ -310,7 +310,7 @@ class alignas(kIsolation) Arena {
   std::array<Depot, kSizeClasses> depots_ ABSL_GUARDED_BY(lock_) = {};
   MixedLists mixed_ ABSL_GUARDED_BY(lock_) = {};
   size_t depot_bytes_ ABSL_GUARDED_BY(lock_) = 0;
-  uint32_t batches_ ABSL_GUARDED_BY(lock_) = 0;  // given to depots or taken from there
+  uint32_t batches_ ABSL_GUARDED_BY(lock_) = 0;  // given to depots, or taken
   uint32_t depot_round_ ABSL_GUARDED_BY(lock_) = 0;
   size_t slabs_ ABSL_GUARDED_BY(lock_) = 0;
   std::array<uint32_t, kSmallClasses> slabs_of_class_ ABSL_GUARDED_BY(lock_) = {};  // not mixed

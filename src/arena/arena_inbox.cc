@@ -115,6 +115,7 @@ void Arena::TakeIn(const Parcel* parcel, BlockList* lists) {
       continue;
     }
     depot.blocks[depot.count++] = block;
+    depot.used = batches_;
     depot_bytes_ = bytes;
   }
 }

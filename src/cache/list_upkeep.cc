@@ -182,6 +182,7 @@ void SweepLists(ThreadCache* cache) {
     }
     array.NoteDepth(depth);
   }
+  cache->gave_idle = cache->events;  // nothing has changed yet since this look
   if (!cache->spares.TestAndClearUsed()) GiveSpares(cache);
   cache->outbox.PostStale(g_heap.arenas);
   g_heap.releaser.NoteFreed();

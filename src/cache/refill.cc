@@ -56,6 +56,7 @@ bool MayGiveIdle(const ThreadCache* cache) {
 [[gnu::noinline]] void GiveIdle(ThreadCache* cache) {
   GiveIdleLists(cache);
   cache->arena->GiveIdleDepots();
+  g_heap.releaser.NoteFreed();
 }
 
 // To an arena that it has joined.

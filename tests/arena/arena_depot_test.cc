@@ -116,19 +116,6 @@ TEST_F(ArenaDepotTest, WhatIsTakenInEveryRoundStays) {
   }
 }
 
-TEST_F(ArenaDepotTest, WhatNobodyHasComeForSinceTheLastLookGoesHome) {
-  const SizeClass c = ClassOf(17'000);
-  const std::vector<std::byte*> blocks = Take(c, 10);
-  GiveBatch(c, blocks);
-
-  arena_.GiveIdleDepots();
-  EXPECT_EQ(CountHome(blocks), 0u);
-  GiveBatch(c, Take(c, 6));
-  arena_.GiveIdleDepots();
-
-  EXPECT_EQ(CountHome(blocks), 4u);
-}
-
 TEST_F(ArenaDepotTest, WhatWasLeftAloneWhileOthersCameAndWentGoesHomeAtOnce) {
   const SizeClass c = ClassOf(17'000);
   const SizeClass other = ClassOf(25'000);
