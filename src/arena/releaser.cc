@@ -44,7 +44,7 @@ Milliseconds Releaser::RoundPeriod() const { return Age() / 2; }
 
 void Releaser::Start() {
   if (g_options.background_thread == 0) {
-    thread_.store(kRefused, std::memory_order_relaxed);
+    thread_.store(kForbidden, std::memory_order_relaxed);
     return;
   }
   const size_t held = central_->mapped_bytes() + huge_->committed_bytes();
@@ -166,7 +166,7 @@ void Releaser::NoteDelay() {
 }
 
 void Releaser::EndThread() {
-  const uint32_t before = thread_.exchange(kRefused, std::memory_order_seq_cst);
+  const uint32_t before = thread_.exchange(kForbidden, std::memory_order_seq_cst);
   g_options.background_thread = 0;  // what freed memory may wait for depends on it
   NoteDelay();
   if (idle_.exchange(0, std::memory_order_seq_cst) != 0) OsWake(idle_, 1);

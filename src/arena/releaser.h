@@ -80,12 +80,12 @@ class Releaser {
   bool has_thread() const { return thread_.load(std::memory_order_relaxed) == kRunning; }
 
  private:
-  // kStarting: its handle is not there yet. kRefused: there shall be none, one that runs has to
+  // kStarting: its handle is not there yet. kForbidden: there shall be none, one that runs has to
   // end.
-  enum : uint32_t { kNone, kStarting, kRunning, kRefused };
+  enum : uint32_t { kNone, kStarting, kRunning, kForbidden };
 
   void Start();
-  bool IsToEnd() const { return thread_.load(std::memory_order_seq_cst) == kRefused; }
+  bool IsToEnd() const { return thread_.load(std::memory_order_seq_cst) == kForbidden; }
   void Wake();
   void Run();
   static void* ThreadBody(void* self);

@@ -347,8 +347,7 @@ void HugeBlocks::PutBack(Block* block) {
 
 // REQUIRES: the block is leaving.
 void HugeBlocks::Empty(Block* block) {
-  SettleMarks(block->start, block->bytes);
-  if (TryToDecommit(block) || !UnmapOrKeep(block)) PutBack(block);
+  if (!EmptyOrUnmap(block)) PutBack(block);
 }
 
 void HugeBlocks::Trim(size_t limit, UpTo up_to) {
@@ -410,13 +409,7 @@ size_t HugeBlocks::Release(Milliseconds now, Milliseconds age, size_t limit) {
     const size_t its_bytes = oldest->bytes;
     const bool held = oldest->holds_memory;
     if (held || ++empty % kEmptyPieces == 0) --limit;
-    bool unmapped;
-    if (unmaps) {
-      unmapped = UnmapOrKeep(oldest);
-    } else {
-      SettleMarks(oldest->start, oldest->bytes);
-      unmapped = !TryToDecommit(oldest) && UnmapOrKeep(oldest);
-    }
+    const bool unmapped = unmaps ? UnmapOrKeep(oldest) : EmptyOrUnmap(oldest);
     if (unmapped || (held && !oldest->holds_memory)) bytes += its_bytes;
     if (unmapped) continue;
     oldest->chain = kept;

@@ -212,6 +212,7 @@ bool HugeBlocks::TryToUnmap(Block* block) {
 
 // False if that is refused, as for locked pages.
 bool HugeBlocks::TryToDecommit(Block* block) {
+  SettleMarks(block->start, block->bytes);
   if (block->holds_memory && !os_->decommit(block->start, block->bytes, false)) return false;
   NoteReturned(block);
   block->holds_memory = false;
@@ -232,6 +233,9 @@ bool HugeBlocks::UnmapOrKeep(Block* block) {
   block->idle_since = os_->now();
   return false;
 }
+
+// The same for one that is to keep its addresses, if its memory goes without them.
+bool HugeBlocks::EmptyOrUnmap(Block* block) { return !TryToDecommit(block) && UnmapOrKeep(block); }
 
 // Counts what a block is to become longer by. As in MapNew(), the cache may hold what is lacking.
 bool HugeBlocks::CommitMore(size_t bytes) {

@@ -180,9 +180,10 @@ class HugeBlocks {
   bool HasTooManyAddresses(size_t live) const;
   bool MayUnmapAged() const { return table_.count() <= kMostLiveToUnmap && !WasRefusedLately(); }
   bool TryToUnmap(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
-  bool TryToDecommit(Block* block);
+  bool TryToDecommit(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void KeepWithMemory(Block* block);
   bool UnmapOrKeep(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
+  bool EmptyOrUnmap(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   void PutBack(Block* block) ABSL_LOCKS_EXCLUDED(lock_);
   Block* NewBlock(std::byte* start, size_t bytes) ABSL_LOCKS_EXCLUDED(lock_);
   std::byte* MapCommitted(size_t bytes, size_t alignment);
